@@ -1,0 +1,49 @@
+// Package exitcode maps a command's error to the code gmctl exits with. It is
+// the only place that does; docs/exit-codes.md lists the codes for users.
+package exitcode
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// The exit codes of gmctl. They are part of its interface: scripts rely on them.
+const (
+	OK        = 0
+	Failed    = 1
+	Usage     = 2
+	Unhealthy = 3
+	Locked    = 4
+	Missing   = 5
+	Declined  = 6
+	Cancelled = 130 // as a shell reports a process ended by Ctrl-C
+)
+
+// Of returns the exit code for err.
+func Of(err error) int {
+	if err == nil {
+		return OK
+	}
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		switch p.Kind {
+		case problem.Usage:
+			return Usage
+		case problem.Unhealthy:
+			return Unhealthy
+		case problem.Locked:
+			return Locked
+		case problem.Missing:
+			return Missing
+		case problem.Declined:
+			return Declined
+		case problem.Cancelled:
+			return Cancelled
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return Cancelled
+	}
+	return Failed
+}
