@@ -1,0 +1,153 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// BrokerDefaultReplication leaves the number of replicas to the cluster.
+const BrokerDefaultReplication int16 = -1
+
+// TopicConfigs are the topic settings that t declares, in Kafka's own names.
+// With three or more replicas a write needs all but one of them, so that an
+// acknowledged record survives the loss of a broker.
+func TopicConfigs(t topics.Topic, replication int16) map[string]string {
+	configs := make(map[string]string)
+	if t.Compacted {
+		configs["cleanup.policy"] = "compact"
+	}
+	if t.Retention > 0 {
+		configs["retention.ms"] = strconv.FormatInt(t.Retention.Milliseconds(), 10)
+	}
+	if replication >= 3 {
+		configs["min.insync.replicas"] = strconv.Itoa(int(replication) - 1)
+	}
+	return configs
+}
+
+// MissingTopics returns those of declared that the cluster does not have, in
+// their order.
+func MissingTopics(ctx context.Context, client *kgo.Client, declared []topics.Topic) ([]topics.Topic, error) {
+	details, err := kadm.NewClient(client).ListTopics(ctx, names(declared)...)
+	if err != nil {
+		return nil, err
+	}
+	var missing []topics.Topic
+	for _, t := range declared {
+		detail, ok := details[t.Name]
+		switch {
+		case !ok || errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
+			missing = append(missing, t)
+		case detail.Err != nil:
+			return nil, fmt.Errorf("topic %s: %w", t.Name, detail.Err)
+		}
+	}
+	return missing, nil
+}
+
+// EnsureTopics creates those of declared that are missing and returns their
+// names once every partition of them has a leader. Topics that exist are left
+// as they are: Drift tells how they differ. On an error, created are those
+// made before it.
+func EnsureTopics(ctx context.Context, client *kgo.Client, declared []topics.Topic, replication int16) (created []string, err error) {
+	missing, err := MissingTopics(ctx, client, declared)
+	if err != nil || len(missing) == 0 {
+		return nil, err
+	}
+	created, err = createTopics(ctx, client, missing, replication)
+	if err != nil {
+		return created, err
+	}
+	return created, awaitLeaders(ctx, client, created)
+}
+
+// CreateTimeout is how long the cluster may take to create topics.
+const CreateTimeout = 15 * time.Second
+
+func createTopics(ctx context.Context, client *kgo.Client, missing []topics.Topic, replication int16) (created []string, err error) {
+	request := kmsg.NewPtrCreateTopicsRequest()
+	request.TimeoutMillis = int32(CreateTimeout.Milliseconds())
+	for _, t := range missing {
+		topic := kmsg.NewCreateTopicsRequestTopic()
+		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = t.Name, t.Partitions, replication
+		configs := TopicConfigs(t, replication)
+		for _, name := range slices.Sorted(maps.Keys(configs)) {
+			config := kmsg.NewCreateTopicsRequestTopicConfig()
+			config.Name, config.Value = name, kmsg.StringPtr(configs[name])
+			topic.Configs = append(topic.Configs, config)
+		}
+		request.Topics = append(request.Topics, topic)
+	}
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	var failures []error
+	for _, topic := range response.Topics {
+		err := kerr.ErrorForCode(topic.ErrorCode)
+		switch {
+		case err == nil:
+			created = append(created, topic.Topic)
+		case errors.Is(err, kerr.TopicAlreadyExists): // someone else was quicker
+		case topic.ErrorMessage != nil:
+			failures = append(failures, fmt.Errorf("topic %s: %w (%s)", topic.Topic, err, *topic.ErrorMessage))
+		default:
+			failures = append(failures, fmt.Errorf("topic %s: %w", topic.Topic, err))
+		}
+	}
+	slices.Sort(created)
+	return created, errors.Join(failures...)
+}
+
+// awaitLeaders returns when every partition of the topics has a leader: a
+// cluster answers a creation before its brokers all know of it.
+func awaitLeaders(ctx context.Context, client *kgo.Client, topics []string) error {
+	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
+	defer cancel()
+	for {
+		details, err := kadm.NewClient(client).ListTopics(ctx, topics...)
+		if err == nil && allLed(details, topics) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("the new topics have no leader after %s", CreateTimeout), err, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func allLed(details kadm.TopicDetails, topics []string) bool {
+	for _, name := range topics {
+		detail, ok := details[name]
+		if !ok || detail.Err != nil || len(detail.Partitions) == 0 {
+			return false
+		}
+		for _, p := range detail.Partitions {
+			if p.Err != nil || p.Leader < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func names(declared []topics.Topic) []string {
+	all := make([]string, len(declared))
+	for i, t := range declared {
+		all[i] = t.Name
+	}
+	return all
+}

@@ -1,0 +1,55 @@
+// Package testenv decides whether a test that needs a real system runs. Each
+// folder below it starts one such system.
+package testenv
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The components a test can need, as GMCTL_TEST_REQUIRE names them.
+const (
+	Kafka    = "kafka"    // a real Apache Kafka: java and mvn
+	Postgres = "postgres" // PostgreSQL's initdb and postgres
+)
+
+// RequireVariable names components, separated by commas, or "all": a test that
+// needs one of them fails where it is missing, instead of being skipped.
+const RequireVariable = "GMCTL_TEST_REQUIRE"
+
+// howToGet says how a machine gets a component.
+func howToGet(component string) string {
+	switch component {
+	case Kafka:
+		return "install Java 17 or later and Maven (Debian: apt-get install openjdk-17-jre-headless maven); the broker itself comes from Maven Central"
+	case Postgres:
+		return "install PostgreSQL (Debian: apt-get install postgresql), or let gmctl download it: it needs Maven Central"
+	}
+	return "see docs/testing.md"
+}
+
+// Require lets the test go on if err is nil: the component is there. Otherwise
+// it skips the test and says what is missing and how to get it, or fails it if
+// GMCTL_TEST_REQUIRE names the component.
+func Require(t testing.TB, component string, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	message := "needs " + component + ": " + err.Error() + "\nto run this test: " + howToGet(component)
+	if Required(component) {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+}
+
+// Required reports whether GMCTL_TEST_REQUIRE names the component.
+func Required(component string) bool {
+	wanted := strings.Split(os.Getenv(RequireVariable), ",")
+	for i := range wanted {
+		wanted[i] = strings.TrimSpace(wanted[i])
+	}
+	return slices.Contains(wanted, "all") || slices.Contains(wanted, component)
+}
