@@ -1,0 +1,123 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+)
+
+func TestMigrateFromSeveralReplicasAtOnce(t *testing.T) {
+	dsn := emptyDatabase(t)
+	applied := make(chan postgres.Migration, 100)
+	var replicas errgroup.Group
+	for range 6 {
+		replicas.Go(func() error {
+			pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 2})
+			if err != nil {
+				return err
+			}
+			defer pool.Close()
+			return postgres.Migrate(t.Context(), pool, func(m postgres.Migration) { applied <- m })
+		})
+	}
+	if err := replicas.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if len(applied) != 1 {
+		t.Errorf("the migration was applied %d times", len(applied))
+	}
+}
+
+func TestPendingChangesNothing(t *testing.T) {
+	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: emptyDatabase(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	pending, err := postgres.Pending(t.Context(), pool)
+	if err != nil || len(pending) != 1 || pending[0].Name != "00001_events.sql" {
+		t.Fatalf("Pending: %v, %v", pending, err)
+	}
+	if n := count(t, pool, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"); n != 0 {
+		t.Errorf("Pending made %d relations", n)
+	}
+	if err := postgres.Migrate(t.Context(), pool, nil); err != nil {
+		t.Fatal(err)
+	}
+	if pending, err := postgres.Pending(t.Context(), pool); err != nil || len(pending) != 0 {
+		t.Errorf("after Migrate: %v, %v", pending, err)
+	}
+}
+
+func TestPartitionsAreUTCDays(t *testing.T) {
+	pool := migrated(t)
+	store := postgres.NewStore(pool, nil)
+	for _, at := range []time.Time{
+		time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(2026, 1, 1, 23, 59, 59, 999999000, time.UTC),
+		time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 5*3600)), // 22:00 the day before, in UTC
+		time.Date(1969, 12, 31, 12, 0, 0, 0, time.UTC),
+	} {
+		if _, err := store.Write(t.Context(), []ingestion.Record{record("p", at)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := count(t, pool, "SELECT count(*) FROM events_2026_01_01"); n != 3 {
+		t.Errorf("%d events on 2026-01-01, want 3", n)
+	}
+	if n := count(t, pool, "SELECT count(*) FROM events_1969_12_31"); n != 1 {
+		t.Errorf("%d events on 1969-12-31, want 1", n)
+	}
+}
+
+// A partition is made while a transaction that has written to events is open,
+// and while another session makes the same one.
+func TestPartitionsAreMadeUnderLoad(t *testing.T) {
+	pool := migrated(t)
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	if _, err := tx.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp") VALUES (gen_random_uuid(), 'p', 't', now())`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var makers errgroup.Group
+	for range 5 {
+		makers.Go(func() error {
+			days := make([]time.Time, 10)
+			for i := range days {
+				days[i] = time.Date(2026, 5, 1+i, 0, 0, 0, 0, time.UTC)
+			}
+			return postgres.EnsurePartitions(ctx, pool, days)
+		})
+	}
+	if err := makers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, pool, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass AND inhrelid::regclass::text LIKE 'events_2026_05%'"); n != 10 {
+		t.Errorf("%d partitions attached, want 10", n)
+	}
+	if n := count(t, pool, "SELECT count(*) FROM pg_indexes WHERE tablename = 'events_2026_05_01'"); n != 3 {
+		t.Errorf("%d indexes on a partition, want 3", n)
+	}
+}
+
+func TestTheApplicationUserNeedsNoPrivilege(t *testing.T) {
+	pool := migrated(t)
+	if n := count(t, pool, "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole OR rolcreatedb)"); n != 0 {
+		t.Error("the test runs as a privileged user")
+	}
+	var identifier int64
+	err := pool.QueryRow(t.Context(), "SELECT system_identifier FROM platform").Scan(&identifier)
+	if err != nil || identifier == 0 {
+		t.Errorf("platform: %d, %v", identifier, err)
+	}
+}

@@ -1,0 +1,200 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gamemetrics/gmctl/services/ingestion"
+)
+
+//go:embed queries/insert.sql
+var insertEvents string
+
+// Store is the event store of ingestion. All its methods may be called at once.
+type Store struct {
+	pool *pgxpool.Pool
+	days knownDays
+	wake func()
+}
+
+var _ ingestion.Store = (*Store)(nil)
+
+// NewStore returns a store over the pool, whose schema Migrate has made. wake,
+// which may be nil, is called after a write that stored something new: a relay
+// in the same process then need not wait for its next poll.
+func NewStore(pool *pgxpool.Pool, wake func()) *Store {
+	if wake == nil {
+		wake = func() {}
+	}
+	return &Store{pool: pool, wake: wake}
+}
+
+// attempts is how often a write that lost against another one is tried.
+const attempts = 3
+
+// Write stores the records in one statement, which is one transaction.
+func (s *Store) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	columns := columnsOf(records)
+	if err := s.ensureDays(ctx, columns.timestamps); err != nil {
+		return nil, s.refusal(err)
+	}
+	for attempt := 1; ; attempt++ {
+		fresh, err := s.insert(ctx, columns)
+		switch {
+		case err == nil:
+			return s.outcomes(records, fresh), nil
+		case attempt == attempts:
+			return nil, s.refusal(err)
+		case noPartition(err): // dropped since it was last seen
+			s.days.forget()
+			if err := s.ensureDays(ctx, columns.timestamps); err != nil {
+				return nil, s.refusal(err)
+			}
+		case collided(err):
+		default:
+			return nil, s.refusal(err)
+		}
+	}
+}
+
+// columns are records turned for unnest: one slice a column.
+type columns struct {
+	ids                  []uuid.UUID
+	players, types       []string
+	timestamps, received []time.Time
+	metadata             [][]byte
+	testRuns             []*string
+}
+
+func columnsOf(records []ingestion.Record) *columns {
+	n := len(records)
+	c := &columns{
+		ids: make([]uuid.UUID, n), players: make([]string, n), types: make([]string, n),
+		timestamps: make([]time.Time, n), received: make([]time.Time, n),
+		metadata: make([][]byte, n), testRuns: make([]*string, n),
+	}
+	for i := range records {
+		r := &records[i]
+		c.ids[i], c.players[i], c.types[i] = r.EventID, r.PlayerID, r.EventType
+		c.timestamps[i], c.received[i], c.metadata[i] = r.Timestamp, r.ReceivedAt, r.Metadata
+		if r.TestRun != "" {
+			c.testRuns[i] = &r.TestRun
+		}
+	}
+	return c
+}
+
+// key is the primary key of an event. PostgreSQL keeps whole microseconds.
+type key struct {
+	id     uuid.UUID
+	micros int64
+}
+
+// insert returns the keys of the rows that were new.
+func (s *Store) insert(ctx context.Context, c *columns) ([]key, error) {
+	rows, err := s.pool.Query(ctx, insertEvents, c.ids, c.players, c.types, c.timestamps, c.metadata, c.received, c.testRuns)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([]key, 0, len(c.ids))
+	var id uuid.UUID
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+		fresh = append(fresh, key{id, at.UnixMicro()})
+		return nil
+	})
+	return fresh, err
+}
+
+func (s *Store) outcomes(records []ingestion.Record, fresh []key) []ingestion.Outcome {
+	outcomes := make([]ingestion.Outcome, len(records)) // Stored is the zero Outcome
+	if len(fresh) > 0 {
+		s.wake()
+	}
+	if len(fresh) == len(records) {
+		return outcomes
+	}
+	isFresh := make(map[key]bool, len(fresh))
+	for _, k := range fresh {
+		isFresh[k] = true
+	}
+	for i := range records {
+		k := key{records[i].EventID, records[i].Timestamp.UnixMicro()}
+		if !isFresh[k] {
+			outcomes[i] = ingestion.Duplicate
+		}
+		delete(isFresh, k) // a second record with this key is a duplicate of the first
+	}
+	return outcomes
+}
+
+func (s *Store) ensureDays(ctx context.Context, timestamps []time.Time) error {
+	missing := s.days.unknown(timestamps)
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := EnsurePartitions(ctx, s.pool, missing); err != nil {
+		return err
+	}
+	s.days.add(missing)
+	return nil
+}
+
+// refusal marks err with what it means to ingestion, and lets go of connections
+// that lead to a server that has left.
+func (s *Store) refusal(err error) error {
+	if inData(err) {
+		return fmt.Errorf("%w: %w", ingestion.ErrUnstorable, err)
+	}
+	if serverLeft(err) {
+		s.pool.Reset()
+	}
+	return fmt.Errorf("%w: %w", ingestion.ErrUnavailable, Explain(err, s.pool.Config().ConnString()))
+}
+
+// Ping tells whether the store can take writes now.
+func (s *Store) Ping(ctx context.Context) error {
+	var readOnly, migrated bool
+	err := s.pool.QueryRow(ctx, "SELECT current_setting('transaction_read_only')::boolean, to_regclass('events') IS NOT NULL").Scan(&readOnly, &migrated)
+	switch {
+	case err != nil:
+		return s.refusal(err)
+	case readOnly:
+		s.pool.Reset()
+		return fmt.Errorf("%w: PostgreSQL is read-only: it is a standby", ingestion.ErrUnavailable)
+	case !migrated:
+		return fmt.Errorf("%w: the database has no table events", ingestion.ErrUnavailable)
+	}
+	return nil
+}
+
+// Maintain makes the partitions of the coming days, now and once an hour, until
+// ctx ends. A failure is told to report and tried again; the write path makes
+// what is missing by itself.
+func (s *Store) Maintain(ctx context.Context, report func(error)) {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		ahead := daysAhead(time.Now(), PartitionsAhead)
+		if err := EnsurePartitions(ctx, s.pool, ahead); err == nil {
+			s.days.add(ahead)
+		} else if !errors.Is(err, context.Canceled) {
+			report(Explain(err, s.pool.Config().ConnString()))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-hourly.C:
+		}
+	}
+}
