@@ -19,6 +19,7 @@ const (
 	Missing               // the machine lacks something gmctl needs
 	Declined              // the user said no
 	Cancelled             // the user interrupted; the work can go on later
+	Changes               // nothing failed: the plan that was asked for has changes
 )
 
 // Error is a failure with its cause and its remedy. The zero Next means that

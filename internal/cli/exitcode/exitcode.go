@@ -18,6 +18,7 @@ const (
 	Locked    = 4
 	Missing   = 5
 	Declined  = 6
+	Changes   = 10  // only with gmctl plan --detailed-exitcode
 	Cancelled = 130 // as a shell reports a process ended by Ctrl-C
 )
 
@@ -38,6 +39,8 @@ func Of(err error) int {
 			return Missing
 		case problem.Declined:
 			return Declined
+		case problem.Changes:
+			return Changes
 		case problem.Cancelled:
 			return Cancelled
 		}
