@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -40,18 +39,21 @@ func TopicConfigs(t topics.Topic, replication int16) map[string]string {
 // MissingTopics returns those of declared that the cluster does not have, in
 // their order.
 func MissingTopics(ctx context.Context, client *kgo.Client, declared []topics.Topic) ([]topics.Topic, error) {
-	details, err := kadm.NewClient(client).ListTopics(ctx, names(declared)...)
+	if len(declared) == 0 {
+		return nil, nil
+	}
+	cluster, err := Describe(ctx, client, names(declared)...)
 	if err != nil {
 		return nil, err
 	}
 	var missing []topics.Topic
 	for _, t := range declared {
-		detail, ok := details[t.Name]
+		actual, ok := cluster.Topics[t.Name]
 		switch {
-		case !ok || errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
+		case !ok || errors.Is(actual.Err, kerr.UnknownTopicOrPartition):
 			missing = append(missing, t)
-		case detail.Err != nil:
-			return nil, fmt.Errorf("topic %s: %w", t.Name, detail.Err)
+		case actual.Err != nil && !errors.Is(actual.Err, kerr.LeaderNotAvailable):
+			return nil, fmt.Errorf("topic %s: %w", t.Name, actual.Err)
 		}
 	}
 	return missing, nil
@@ -70,7 +72,7 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, declared []topics.Top
 	if err != nil {
 		return created, err
 	}
-	return created, awaitLeaders(ctx, client, created)
+	return created, awaitLeaders(ctx, client, names(missing))
 }
 
 // CreateTimeout is how long the cluster may take to create topics.
@@ -117,8 +119,8 @@ func awaitLeaders(ctx context.Context, client *kgo.Client, topics []string) erro
 	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
 	defer cancel()
 	for {
-		details, err := kadm.NewClient(client).ListTopics(ctx, topics...)
-		if err == nil && allLed(details, topics) {
+		cluster, err := Describe(ctx, client, topics...)
+		if err == nil && !slices.ContainsFunc(topics, func(name string) bool { return !cluster.Topics[name].Led() }) {
 			return nil
 		}
 		select {
@@ -127,21 +129,6 @@ func awaitLeaders(ctx context.Context, client *kgo.Client, topics []string) erro
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func allLed(details kadm.TopicDetails, topics []string) bool {
-	for _, name := range topics {
-		detail, ok := details[name]
-		if !ok || detail.Err != nil || len(detail.Partitions) == 0 {
-			return false
-		}
-		for _, p := range detail.Partitions {
-			if p.Err != nil || p.Leader < 0 {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 func names(declared []topics.Topic) []string {

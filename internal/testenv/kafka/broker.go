@@ -1,0 +1,181 @@
+package kafka
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"text/template"
+
+	platform "github.com/gamemetrics/gmctl/internal/kafka"
+)
+
+// The names of a broker's listeners in server.properties.
+const (
+	plainListener   = "PLAIN"
+	tlsListener     = "TLS"
+	saslListener    = "SASL"
+	saslTLSListener = "SASLTLS"
+)
+
+//go:embed server.properties.tmpl
+var serverProperties string
+
+type listener struct {
+	Name string
+	Port int
+}
+
+// broker is one node: its place on disk, its ports and, while it runs, its process.
+type broker struct {
+	id             int // from 1, as node.id
+	dir            string
+	listeners      []listener
+	controllerPort int
+	process        *process
+}
+
+// newBrokers chooses ports and writes the configuration of every broker.
+func newBrokers(dir string, options Options) ([]*broker, error) {
+	names := []string{plainListener}
+	if options.TLS {
+		names = append(names, tlsListener)
+	}
+	if options.SASL {
+		names = append(names, saslListener)
+	}
+	if options.SASL && options.TLS {
+		names = append(names, saslTLSListener)
+	}
+	ports, err := freePorts(options.Brokers * (len(names) + 1))
+	if err != nil {
+		return nil, err
+	}
+	var brokers []*broker
+	var voters []string
+	for i := range options.Brokers {
+		b := &broker{id: i + 1, dir: filepath.Join(dir, fmt.Sprintf("broker-%d", i+1)), controllerPort: ports[0]}
+		ports = ports[1:]
+		for _, name := range names {
+			b.listeners = append(b.listeners, listener{name, ports[0]})
+			ports = ports[1:]
+		}
+		brokers = append(brokers, b)
+		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", b.id, b.controllerPort))
+	}
+	for _, b := range brokers {
+		if err := b.configure(dir, voters, options); err != nil {
+			return nil, err
+		}
+	}
+	return brokers, nil
+}
+
+func (b *broker) configure(clusterDir string, voters []string, options Options) error {
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	values := map[string]any{
+		"ID": b.id, "Listeners": b.listeners, "ControllerPort": b.controllerPort, "Voters": voters,
+		"DataDir": filepath.Join(b.dir, "data"), "Replication": options.Brokers, "MinInSync": options.MinInSync,
+		"ServerPEM": "", "CAPEM": "", "User": "", "Password": Password, "Authorize": options.Authorize,
+		"SASLListeners": []string{"sasl", "sasltls"},
+	}
+	if options.TLS {
+		values["ServerPEM"], values["CAPEM"] = filepath.Join(clusterDir, serverFile), filepath.Join(clusterDir, caFile)
+	}
+	if options.SASL {
+		values["User"] = User
+	}
+	file, err := os.Create(b.properties())
+	if err != nil {
+		return err
+	}
+	parsed, err := template.New("server.properties").Parse(serverProperties)
+	if err != nil {
+		return err
+	}
+	return errors.Join(parsed.Execute(file, values), file.Close())
+}
+
+func (b *broker) properties() string { return filepath.Join(b.dir, "server.properties") }
+func (b *broker) logPath() string    { return filepath.Join(b.dir, "server.log") }
+
+// format writes the identity of the node and, with SASL, the user's SCRAM
+// credentials into its data directory.
+func (b *broker) format(ctx context.Context, d *Distribution, clusterID string, options Options) error {
+	args := []string{"format", "-t", clusterID, "-c", b.properties(), "--ignore-formatted"}
+	if options.SASL {
+		for _, mechanism := range []string{platform.ScramSHA256, platform.ScramSHA512} {
+			args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, User, Password))
+		}
+	}
+	if output, err := d.Tool(ctx, "kafka.tools.StorageTool", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("format broker %d: %w: %s", b.id, err, lastLines(string(output), 10))
+	}
+	return nil
+}
+
+func (b *broker) start(d *Distribution, options Options) error {
+	jvm := []string{
+		fmt.Sprintf("-Xmx%dm", options.HeapMiB), "-Xms64m", "-Xshare:auto",
+		"-Dlog4j2.configurationFile=" + filepath.Join(d.dir, "log4j2.properties"),
+		"-Dkafka.logs.dir=" + b.dir,
+	}
+	if options.Optimize {
+		jvm = append(jvm, "-XX:+UseG1GC")
+	} else {
+		jvm = append(jvm, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+	}
+	args := append(jvm, "-cp", d.Classpath(), "kafka.Kafka", b.properties())
+	process, err := startProcess(b.dir, b.logPath(), d.Java, args...)
+	if err != nil {
+		return fmt.Errorf("start broker %d: %w", b.id, err)
+	}
+	b.process = process
+	return nil
+}
+
+func (b *broker) stop() {
+	if b.process != nil {
+		b.process.kill()
+		b.process = nil
+	}
+}
+
+func (b *broker) logTail() string {
+	log, err := os.ReadFile(b.logPath())
+	if err != nil {
+		return err.Error()
+	}
+	return lastLines(string(log), 40)
+}
+
+// freePorts returns n ports of the loopback interface that nothing listens on,
+// below the range from which systems take the ports of outgoing connections.
+func freePorts(n int) ([]int, error) {
+	const lowest, highest, tries = 20000, 32000, 1000
+	var ports []int
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			l.Close()
+		}
+	}()
+	for range tries {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := lowest + rand.IntN(highest-lowest)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		held, ports = append(held, l), append(ports, port)
+	}
+	return nil, fmt.Errorf("found %d of %d free ports between %d and %d", len(ports), n, lowest, highest)
+}
