@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// Options are what an engine works with.
+type Options struct {
+	Env     string // name of the environment
+	Command string // as the user typed it: "gmctl up --only kafka"; an error's remedy repeats it
+	Who     string // for the journal; empty: user@host
+	Graph   *Graph
+	Journal *Journal
+	Sink    Sink // nil: nobody listens
+
+	Parallelism  int              // stages at work at once; 0: 8
+	CheckTimeout time.Duration    // of one stage's Check; 0: 10 s
+	Now          func() time.Time // nil: time.Now
+}
+
+// Engine walks the stages of one environment. Its methods are for one caller at
+// a time; Up and Teardown are for the holder of the environment's lock.
+type Engine struct {
+	Options
+}
+
+// New returns an engine.
+func New(options Options) *Engine {
+	if options.Parallelism <= 0 {
+		options.Parallelism = 8
+	}
+	if options.CheckTimeout <= 0 {
+		options.CheckTimeout = 10 * time.Second
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Sink == nil {
+		options.Sink = func(Event) {}
+	}
+	return &Engine{options}
+}
+
+// Result is what a run did.
+type Result struct {
+	Run       string   // id of the run, as in the journal
+	Changed   []string // stages that were applied or destroyed, in the order of the walk; so below
+	Unchanged []string // nothing was to be done
+	Failed    []string
+	Blocked   []string // not tried: a stage they depend on failed
+	Cancelled []string // interrupted at work
+	Excluded  []string // by the selection
+	Elapsed   time.Duration
+}
+
+// Plan returns what Up or Teardown would do to each selected stage.
+func (e *Engine) Plan(ctx context.Context, goal Goal, selection Selection) ([]StagePlan, error) {
+	return nil, ctx.Err()
+}
+
+// Up applies the selected stages, each after all that it needs.
+func (e *Engine) Up(ctx context.Context, selection Selection) (*Result, error) {
+	return &Result{}, ctx.Err()
+}
+
+// Teardown destroys the selected stages, each after all that need it.
+func (e *Engine) Teardown(ctx context.Context, selection Selection) (*Result, error) {
+	return &Result{}, ctx.Err()
+}
+
+// Check asks all stages for their health at once.
+func (e *Engine) Check(ctx context.Context) []StageHealth { return nil }
