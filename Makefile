@@ -1,0 +1,77 @@
+# What a developer of gmctl types. `make` alone lists it. Everything here needs
+# Go and nothing else, except where its line says so.
+
+.DEFAULT_GOAL := help
+.PHONY: help up build test lint fmt tidy tidy-check cross-check shellcheck docs bench chaos release-check clean
+
+# Arguments, for example: make up ARGS="--only postgres", make test PKG=./internal/config/...
+ARGS   ?=
+PKG    ?= ./...
+NAME   ?= local
+ROUNDS ?= 20
+
+# The version is the nearest tag, as git describes it; with no tag in reach (a
+# shallow clone) the commit; without git (a tarball) the Go code says "dev".
+DESCRIBE = $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || git describe --always --match '' --dirty 2>/dev/null | sed 's/^/v0.0.0-g/')
+COMMIT   = $(shell git rev-parse HEAD 2>/dev/null)
+# The commit's date, not the build's: the same commit gives the same binary.
+DATE     = $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+STAMP    = github.com/gamemetrics/gmctl/internal/buildinfo
+LDFLAGS  = -s -w -X $(STAMP).version=$(DESCRIBE) -X $(STAMP).commit=$(COMMIT) -X $(STAMP).date=$(DATE)
+
+# The race detector needs a C compiler. RACE=1 insists on it, RACE=0 leaves it out.
+RACE ?= $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo 1 || echo 0)
+
+LINT = go tool -modfile=tools/lint/go.mod golangci-lint
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: build ## build gmctl and bring the whole platform up on this machine
+	@bin/gmctl up $(ARGS)
+
+build: ## build bin/gmctl, static and stamped with its version
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/gmctl ./cmd/gmctl
+
+test: ## run every test this machine can run; says which others there are
+	@RACE=$(RACE) tools/test/run $(PKG)
+
+lint: shellcheck tidy-check cross-check ## formatting, go vet, golangci-lint, shellcheck, go.mod
+	@$(LINT) fmt --diff
+	@$(LINT) run ./...
+
+fmt: ## format the Go code
+	@$(LINT) fmt
+
+tidy: ## drop from go.mod what nothing uses
+	@go mod tidy
+
+tidy-check: ## fail where go.mod names what nothing uses, or lacks something
+	@go mod tidy -diff || { echo 'go.mod is not tidy: run make tidy' >&2; exit 1; }
+
+cross-check: ## compile for the other systems of a release
+	@for os in darwin windows; do \
+	  GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./cmd/gmctl && GOOS=$$os CGO_ENABLED=0 go vet ./... || { echo "the code does not compile for $$os" >&2; exit 1; }; \
+	done
+
+shellcheck: ## check the shell scripts (needs shellcheck)
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/test/run tools/release/sbom; \
+	elif [ -n "$(CI)" ]; then echo 'shellcheck is missing: apt-get install shellcheck' >&2; exit 1; \
+	else echo 'not checked: the shell scripts (to check them: apt-get install shellcheck)' >&2; fi
+
+docs: ## write docs/ anew from the code: commands, configuration, JSON Schema
+	@go generate ./internal/cli/docs
+
+bench: build ## measure against peers: make bench NAME=local
+	@go build -o bin/bench ./bench
+	@bin/bench -name $(NAME) -gmctl bin/gmctl $(ARGS)
+
+chaos: build ## kill -9 parts of the platform under load, audit: make chaos ROUNDS=200
+	@go build -o bin/chaos ./bench/chaos
+	@bin/chaos -rounds $(ROUNDS) -gmctl bin/gmctl $(ARGS)
+
+release-check: ## build all that a release ships, with goreleaser, into dist/
+	@go tool -modfile=tools/release/go.mod goreleaser release --snapshot --clean --skip=publish,announce
+
+clean: ## remove what was built
+	@rm -rf bin dist
