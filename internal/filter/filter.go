@@ -1,0 +1,199 @@
+// Package filter selects JSON documents by conditions such as metadata.level>=3,
+// for the commands that follow a topic.
+package filter
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// Condition compares one value of a document with a constant.
+type Condition struct {
+	path     []string
+	operator string
+	value    string
+	number   float64 // of value, where it is one
+	numeric  bool
+	pattern  *regexp.Regexp // of the operator ~
+}
+
+// operators, the longer of two that start alike first.
+func operators() []string { return []string{"!=", ">=", "<=", "=", ">", "<", "~"} }
+
+// Parse reads a condition: a path of names and array indexes with dots between,
+// one of = != > >= < <= ~ (matches the regular expression), and a value. The
+// error is a *problem.Error of kind Usage.
+func Parse(expression string) (Condition, error) {
+	at := strings.IndexAny(expression, "=!<>~")
+	if at <= 0 {
+		return Condition{}, invalid(expression, nil)
+	}
+	c := Condition{path: strings.Split(strings.TrimSpace(expression[:at]), ".")}
+	for _, operator := range operators() {
+		if rest, ok := strings.CutPrefix(expression[at:], operator); ok {
+			c.operator, c.value = operator, strings.TrimSpace(rest)
+			break
+		}
+	}
+	if c.operator == "" {
+		return Condition{}, invalid(expression, nil)
+	}
+	number, err := strconv.ParseFloat(c.value, 64)
+	c.number, c.numeric = number, err == nil
+	if c.operator == "~" {
+		if c.pattern, err = regexp.Compile(c.value); err != nil {
+			return Condition{}, invalid(expression, err)
+		}
+	}
+	return c, nil
+}
+
+// ParseAll reads several conditions, all of which must hold.
+func ParseAll(expressions []string) (Conditions, error) {
+	var all Conditions
+	for _, expression := range expressions {
+		c, err := Parse(expression)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func invalid(expression string, cause error) error {
+	return &problem.Error{
+		What: fmt.Sprintf("%q is not a condition", expression), Cause: cause,
+		Next: "write it as a path, an operator (= != > >= < <= ~) and a value, such as metadata.level>=3", Kind: problem.Usage,
+	}
+}
+
+// Conditions hold for a document when each of them does.
+type Conditions []Condition
+
+// Match reports whether the conditions hold for a JSON document. Where there
+// are none they hold for everything, else never for what is not JSON.
+func (all Conditions) Match(document []byte) bool {
+	if len(all) == 0 {
+		return true
+	}
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return false
+	}
+	for _, c := range all {
+		if !c.match(value) {
+			return false
+		}
+	}
+	return true
+}
+
+// match reports whether the condition holds. A value that is not there fulfils
+// nothing but !=.
+func (c Condition) match(document any) bool {
+	value, found := lookup(document, c.path)
+	if !found {
+		return c.operator == "!="
+	}
+	switch c.operator {
+	case "=":
+		return c.equal(value)
+	case "!=":
+		return !c.equal(value)
+	case "~":
+		return c.pattern.MatchString(text(value))
+	}
+	order, comparable := c.compare(value)
+	if !comparable {
+		return false
+	}
+	switch c.operator {
+	case ">":
+		return order > 0
+	case ">=":
+		return order >= 0
+	case "<":
+		return order < 0
+	default:
+		return order <= 0
+	}
+}
+
+func (c Condition) equal(value any) bool {
+	if n, ok := value.(json.Number); ok && c.numeric {
+		f, err := n.Float64()
+		return err == nil && f == c.number
+	}
+	return text(value) == c.value
+}
+
+// compare orders numbers as numbers and strings as strings, so that times in
+// RFC 3339 work too; a number and a string have no order.
+func (c Condition) compare(value any) (order int, comparable bool) {
+	switch v := value.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil || !c.numeric {
+			return 0, false
+		}
+		switch {
+		case f < c.number:
+			return -1, true
+		case f > c.number:
+			return 1, true
+		}
+		return 0, true
+	case string:
+		return strings.Compare(v, c.value), true
+	}
+	return 0, false
+}
+
+// lookup follows a path. A name may itself contain dots: the longest that is
+// there wins.
+func lookup(value any, path []string) (any, bool) {
+	if len(path) == 0 {
+		return value, true
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		for n := len(path); n > 0; n-- {
+			if member, ok := v[strings.Join(path[:n], ".")]; ok {
+				if found, ok := lookup(member, path[n:]); ok {
+					return found, true
+				}
+			}
+		}
+	case []any:
+		if i, err := strconv.Atoi(path[0]); err == nil && i >= 0 && i < len(v) {
+			return lookup(v[i], path[1:])
+		}
+	}
+	return nil, false
+}
+
+// text is a value as a person would type it.
+func text(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case nil:
+		return "null"
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return string(encoded)
+}
