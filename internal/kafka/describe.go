@@ -96,3 +96,8 @@ func (t Topic) Led() bool {
 	return t.Err == nil && len(t.Partitions) > 0 &&
 		!slices.ContainsFunc(t.Partitions, func(p Partition) bool { return p.Leader < 0 })
 }
+
+// OutOfSync returns the replicas that are not in sync.
+func (p Partition) OutOfSync() []int32 {
+	return slices.DeleteFunc(slices.Clone(p.Replicas), func(node int32) bool { return slices.Contains(p.ISR, node) })
+}

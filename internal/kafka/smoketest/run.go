@@ -1,0 +1,244 @@
+package smoketest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// The defaults of Options.
+const (
+	DefaultCount   = 48 // records per topic: 4 per key where a topic has 6 partitions
+	DefaultTimeout = 15 * time.Second
+)
+
+// Options says what to test. The zero value tests the platform's public topics.
+type Options struct {
+	Topics  []string      // nil: topics.Public()
+	Count   int           // records per topic, at least; 0: DefaultCount
+	Timeout time.Duration // of the whole test; 0: DefaultTimeout
+	Run     string        // the test's id; empty: a new one
+}
+
+func (o Options) withDefaults() Options {
+	if len(o.Topics) == 0 {
+		for _, t := range topics.Public() {
+			o.Topics = append(o.Topics, t.Name)
+		}
+	}
+	o.Count = cmp.Or(o.Count, DefaultCount)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	if o.Run == "" {
+		o.Run = "test-" + strconv.FormatUint(rand.Uint64(), 36)
+	}
+	return o
+}
+
+// errTimeout is why a test's context ends by itself.
+var errTimeout = errors.New("the test's time is over")
+
+// Run tests all topics at once. The error, a *problem.Error, means that the
+// cluster could not be tested at all; what is wrong with a topic is in the
+// report, and Report.Err sums it up.
+func Run(ctx context.Context, cfg kafka.Config, options Options) (Report, error) {
+	options = options.withDefaults()
+	started := time.Now()
+	testCtx, cancel := context.WithTimeoutCause(ctx, options.Timeout, errTimeout)
+	defer cancel()
+	// Answers are wanted before the time is over, with their cause.
+	delivery := options.Timeout * 2 / 3
+	client, err := kafka.NewClient(cfg,
+		kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(max(delivery, time.Second)), // franz-go accepts no less
+		kgo.RetryTimeout(delivery),
+		kgo.MetadataMinAge(20*time.Millisecond),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(time.Second),
+	)
+	if err != nil {
+		return Report{}, err
+	}
+	test := &test{cfg: cfg, client: client, options: options}
+	closeClient := sync.OnceFunc(client.Close)
+	defer closeClient()
+
+	cluster, err := test.look(testCtx)
+	if err != nil {
+		return Report{}, kafka.Explain(err, cfg)
+	}
+	if err := test.roundTrip(testCtx, closeClient); err != nil {
+		return Report{}, kafka.Explain(err, cfg)
+	}
+	if err := ctx.Err(); err != nil {
+		return Report{}, kafka.Explain(err, cfg)
+	}
+	report := Report{
+		Run: options.Run, Cluster: cluster.ID, Brokers: cluster.Brokers, Passed: true,
+		Started: started.UTC(), Topics: test.reports(ctx),
+	}
+	report.Seconds = time.Since(started).Seconds()
+	report.Passed = !slices.ContainsFunc(report.Topics, func(t TopicReport) bool { return !t.Passed })
+	return report, nil
+}
+
+// test is one run.
+type test struct {
+	cfg     kafka.Config
+	client  *kgo.Client
+	options Options
+	topics  []*topicTest
+}
+
+// topicTest is what a run knows of one topic.
+type topicTest struct {
+	topic     kafka.Topic
+	minInSync int // 0: not known
+	findings  []Finding
+	usable    []int32 // partitions that can take a durable write
+	keys      int
+	track     *track // nil where nothing can be sent
+}
+
+// roundTrip sends all records and waits until they came back, the cluster
+// refused them, or the time is over. The client is closed when it returns.
+func (t *test) roundTrip(ctx context.Context, closeClient func()) error {
+	partitions := make(map[string][]int32)
+	for _, topic := range t.topics {
+		if len(topic.usable) > 0 {
+			partitions[topic.topic.Name] = topic.usable
+		}
+	}
+	if len(partitions) == 0 {
+		return nil
+	}
+	ends, err := kafka.EndOffsets(ctx, t.client, partitions, kafka.ReadUncommitted)
+	if err != nil {
+		return err
+	}
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	t.client.AddConsumePartitions(startingAt(ends))
+	w := newWait(t.topics)
+	t.produce(w)
+	var polling sync.WaitGroup
+	pollCtx, stopPolling := context.WithCancel(ctx)
+	polling.Go(func() { t.consume(pollCtx, w) })
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
+	stopPolling()
+	polling.Wait()
+	closeClient() // every record still on its way is answered with an error here
+	return nil
+}
+
+func startingAt(ends map[string]map[int32]int64) map[string]map[int32]kgo.Offset {
+	starts := make(map[string]map[int32]kgo.Offset)
+	for topic, partitions := range ends {
+		starts[topic] = make(map[int32]kgo.Offset)
+		for id, end := range partitions {
+			starts[topic][id] = kgo.NewOffset().At(end)
+		}
+	}
+	return starts
+}
+
+// prepare makes the records of every topic that can take some.
+func (t *test) prepare() error {
+	for _, topic := range t.topics {
+		if len(topic.usable) == 0 {
+			continue
+		}
+		records, keys, err := makeRecords(t.options.Run, topic.topic, t.options.Count)
+		if err != nil {
+			return err
+		}
+		if len(topic.usable) < len(topic.topic.Partitions) {
+			records, keys = onlyUsable(records, topic)
+		}
+		topic.keys, topic.track = keys, newTrack(t.options.Run, records)
+	}
+	return nil
+}
+
+func (t *test) produce(w *wait) {
+	// A promise runs on the client's own goroutine; no context is given to
+	// Produce because a record must be answered, not forgotten.
+	for _, topic := range t.topics {
+		if topic.track == nil {
+			continue
+		}
+		for i, record := range topic.track.sent {
+			topic.track.produced(i, time.Now())
+			t.client.Produce(context.Background(), record, func(r *kgo.Record, err error) {
+				if topic.track.acknowledged(i, r.Partition, err, time.Now()) {
+					w.settle(topic.topic.Name)
+				}
+			})
+		}
+	}
+}
+
+func (t *test) consume(ctx context.Context, w *wait) {
+	tracks := make(map[string]*track)
+	for _, topic := range t.topics {
+		tracks[topic.topic.Name] = topic.track
+	}
+	for ctx.Err() == nil {
+		fetches := t.client.PollFetches(ctx)
+		now := time.Now()
+		fetches.EachRecord(func(r *kgo.Record) {
+			if track := tracks[r.Topic]; track != nil && track.received(r, now) {
+				w.settle(r.Topic)
+			}
+		})
+		fetches.EachError(func(topic string, partition int32, err error) {
+			if track := tracks[topic]; track != nil && ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) {
+				if track.fetchFailed(partition, err) {
+					w.settle(topic)
+				}
+			}
+		})
+	}
+}
+
+// wait ends when every topic is settled.
+type wait struct {
+	mu      sync.Mutex
+	pending map[string]bool
+	done    chan struct{}
+}
+
+func newWait(all []*topicTest) *wait {
+	w := &wait{pending: make(map[string]bool), done: make(chan struct{})}
+	for _, t := range all {
+		if t.track != nil {
+			w.pending[t.topic.Name] = true
+		}
+	}
+	return w
+}
+
+func (w *wait) settle(topic string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.pending[topic] {
+		return
+	}
+	delete(w.pending, topic)
+	if len(w.pending) == 0 {
+		close(w.done)
+	}
+}
