@@ -15,6 +15,7 @@ const (
 	stateDeadlock      = "40P01"
 	stateUndefined     = "42P01" // table
 	stateNoPrivilege   = "42501"
+	stateCancelled     = "57014" // also: took longer than statement_timeout
 )
 
 func sqlState(err error) string {

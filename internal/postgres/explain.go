@@ -73,7 +73,7 @@ func explainState(err error, t target) *problem.Error {
 		return say("lacks a table of the platform", "make the schema: gmctl up")
 	case stateNoPrivilege:
 		return say("does not allow that to "+t.user, "make "+t.user+" the owner of the database, or of the platform's tables")
-	case "57014":
+	case stateCancelled:
 		return say("ended a statement that took too long", "look for locks and long transactions: SELECT * FROM pg_stat_activity WHERE state <> 'idle'")
 	case "57P01", "57P02":
 		return say("is shutting down", "wait until it is back; nothing that was answered with success is lost")

@@ -1,0 +1,198 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+var (
+	//go:embed queries/next.sql
+	nextEvents string
+	//go:embed queries/identity.sql
+	databaseIdentity string
+	//go:embed queries/verify.sql
+	verifyCursor string
+	//go:embed queries/lag.sql
+	measureLag string
+	//go:embed queries/blocker.sql
+	findBlocker string
+)
+
+// Source reads the table events in commit order, for the relay.
+type Source struct{ pool *pgxpool.Pool }
+
+var _ relay.Source = (*Source)(nil)
+
+// sourceSettings make the planner merge the commit-order indexes of the
+// partitions, whatever their statistics say: a sort would read every row that
+// is not yet published for each batch of them. One plan serves all batches.
+func sourceSettings() map[string]string {
+	return map[string]string{
+		"plan_cache_mode":   "force_generic_plan",
+		"enable_seqscan":    "off",
+		"enable_bitmapscan": "off",
+		"enable_sort":       "off",
+		"jit":               "off",
+	}
+}
+
+// NewSource returns a source with connections of its own; Close ends them. It
+// connects when it is first used. The error is a *problem.Error.
+func NewSource(ctx context.Context, cfg Config) (*Source, error) {
+	cfg.settings = sourceSettings()
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 2 // one batch being read, one figure being asked for
+	}
+	if cfg.Application == "" {
+		cfg.Application = "gmctl relay"
+	}
+	pool, err := NewPool(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{pool: pool}, nil
+}
+
+// Close ends the source's connections.
+func (s *Source) Close() { s.pool.Close() }
+
+// Next implements relay.Source.
+func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]relay.Event, error) {
+	rows, err := s.pool.Query(ctx, nextEvents, after.Xid, after.Seq, limit)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	var events []relay.Event
+	var e relay.Event
+	var metadata []byte
+	var testRun *string
+	_, err = pgx.ForEachRow(rows, []any{&e.Xid, &e.Seq, &e.EventID, &e.PlayerID, &e.EventType, &e.Timestamp, &metadata, &e.ReceivedAt, &testRun}, func() error {
+		e.Metadata, e.TestRun = compact(metadata), ""
+		if testRun != nil {
+			e.TestRun = *testRun
+		}
+		events = append(events, e)
+		return nil
+	})
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return events, nil
+}
+
+// compact removes the spaces that PostgreSQL writes between the tokens of a
+// jsonb value, in place.
+func compact(text []byte) json.RawMessage {
+	if text == nil {
+		return nil
+	}
+	kept, quoted := text[:0], false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\': // the next byte is no quote; both belong to a string
+			kept = append(kept, c)
+			i++
+		case c == ' ' && !quoted:
+			continue
+		}
+		kept = append(kept, text[i])
+	}
+	return kept
+}
+
+// Database implements relay.Source.
+func (s *Source) Database(ctx context.Context) (relay.Database, error) {
+	var id string
+	var madeOn, now struct{ system, oid int64 }
+	var timeline int64
+	err := s.pool.QueryRow(ctx, databaseIdentity).Scan(&id, &madeOn.system, &madeOn.oid, &now.system, &now.oid, &timeline)
+	if err != nil {
+		return relay.Database{}, s.explain(err)
+	}
+	if madeOn != now {
+		return relay.Database{}, &problem.Error{
+			What: "the database is a copy (of a dump, a template or an upgrade): its transaction ids do not go on where those of the published events ended",
+			Cause: fmt.Errorf("%w: made on system %d, database %d; now on system %d, database %d",
+				relay.ErrHistory, uint64(madeOn.system), madeOn.oid, uint64(now.system), now.oid),
+			Next: adoptHint,
+		}
+	}
+	return relay.Database{ID: id, SystemIdentifier: uint64(now.system), Timeline: uint32(timeline)}, nil
+}
+
+const adoptHint = "decide what to publish: gmctl serve relay --adopt all (everything stored, again) or --adopt new (only what is stored from now on)"
+
+// Verify implements relay.Source. A cursor can be gone on from if the next
+// transaction id lies behind it, and if this is still the timeline it was
+// written on or one that has the cursor's event. That an event is missing on
+// the same timeline means only that it was deleted.
+func (s *Source) Verify(ctx context.Context, cursor relay.Cursor) error {
+	database, err := s.Database(ctx)
+	if err != nil {
+		return err
+	}
+	var next uint64
+	var present bool
+	if err := s.pool.QueryRow(ctx, verifyCursor, cursor.Xid, cursor.Seq, cursor.EventID).Scan(&next, &present); err != nil {
+		return s.explain(err)
+	}
+	switch {
+	case database.SystemIdentifier != cursor.SystemIdentifier:
+		err = fmt.Errorf("%w: published from system %d, this is %d", relay.ErrHistory, cursor.SystemIdentifier, database.SystemIdentifier)
+	case next <= cursor.Xid:
+		err = fmt.Errorf("%w: published up to transaction %d, the next one is %d", relay.ErrHistory, cursor.Xid, next)
+	case database.Timeline != cursor.Timeline && !present:
+		err = fmt.Errorf("%w: event %s at %s was published on timeline %d, and is missing on timeline %d",
+			relay.ErrHistory, cursor.EventID, cursor.Position, cursor.Timeline, database.Timeline)
+	default:
+		return nil
+	}
+	return &problem.Error{What: "the database was set back behind what is published (restored from a backup, or failed over with a loss)", Cause: err, Next: adoptHint}
+}
+
+// blockerAfter is how old an unpublished event is when the question is asked
+// what holds it back.
+const blockerAfter = time.Second
+
+// Lag implements relay.Source.
+func (s *Source) Lag(ctx context.Context, after relay.Position) (relay.Lag, error) {
+	var lag relay.Lag
+	var seconds float64
+	if err := s.pool.QueryRow(ctx, measureLag, after.Xid, after.Seq, relay.LagLimit+1).Scan(&lag.Events, &seconds); err != nil {
+		return relay.Lag{}, s.explain(err)
+	}
+	lag.Age = time.Duration(max(seconds, 0) * float64(time.Second))
+	if lag.Events > relay.LagLimit {
+		lag.Events, lag.Capped = relay.LagLimit, true
+	}
+	if lag.Events == 0 || lag.Age < blockerAfter {
+		return lag, nil
+	}
+	rows, err := s.pool.Query(ctx, findBlocker)
+	if err != nil {
+		return lag, s.explain(err)
+	}
+	_, err = pgx.ForEachRow(rows, []any{&lag.Blocker}, func() error { return nil })
+	if err != nil {
+		return lag, s.explain(err)
+	}
+	return lag, nil
+}
+
+func (s *Source) explain(err error) error {
+	if serverLeft(err) {
+		s.pool.Reset()
+	}
+	return Explain(err, s.pool.Config().ConnString())
+}

@@ -1,0 +1,265 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+func sourceOf(t testing.TB, pool *pgxpool.Pool) *postgres.Source {
+	t.Helper()
+	source, err := postgres.NewSource(t.Context(), postgres.Config{DSN: pool.Config().ConnString()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(source.Close)
+	return source
+}
+
+func next(t *testing.T, source *postgres.Source, after relay.Position, limit int) []relay.Event {
+	t.Helper()
+	events, err := source.Next(t.Context(), after, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+func TestNextReturnsWhatWasStored(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if events := next(t, source, relay.Position{}, 10); len(events) != 0 {
+		t.Fatalf("an empty table has %d events", len(events))
+	}
+	with, without := record("p1", time.Now()), record("p2", time.Now().AddDate(0, 0, -3))
+	with.Metadata = json.RawMessage(`{"a b":"c, \"d\": e\\","list":[1,2.50,{"x":null}]}`)
+	without.Metadata, without.TestRun = nil, "run-1"
+	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{with, without}); err != nil {
+		t.Fatal(err)
+	}
+	var got []ingestion.Record
+	for _, e := range next(t, source, relay.Position{}, 10) {
+		e.Timestamp, e.ReceivedAt = e.Timestamp.UTC(), e.ReceivedAt.UTC()
+		got = append(got, ingestion.Record{Event: e.Event, ReceivedAt: e.ReceivedAt, TestRun: e.TestRun})
+	}
+	if diff := cmp.Diff([]ingestion.Record{with, without}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A sequence alone would skip the slow transaction's row: it took its number
+// first and was committed last.
+func TestNextWaitsForASlowTransaction(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	store := postgres.NewStore(pool, nil)
+	slow, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := slow.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp", received_at) VALUES ($1, 'slow', 't', now(), now() - interval '5 s')`, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	quick := record("quick", time.Now())
+	quick.ReceivedAt = quick.ReceivedAt.Add(-5 * time.Second)
+	if _, err := store.Write(t.Context(), []ingestion.Record{quick}); err != nil {
+		t.Fatal(err)
+	}
+	if events := next(t, source, relay.Position{}, 10); len(events) != 0 {
+		t.Fatalf("%s is published before a transaction that began earlier has ended", events[0].PlayerID)
+	}
+	lag, err := source.Lag(t.Context(), relay.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lag.Events != 1 || !strings.Contains(lag.Blocker, "session ") || !strings.Contains(lag.Blocker, "gmctl") {
+		t.Errorf("lag %+v does not name the session that holds the event back", lag)
+	}
+	if err := slow.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var players []string
+	for _, e := range next(t, source, relay.Position{}, 10) {
+		players = append(players, e.PlayerID)
+	}
+	if diff := cmp.Diff([]string{"slow", "quick"}, players); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Transactions of random length, some undone, over several days, read in small
+// batches while they run: each committed event comes once, a player's in order.
+func TestNextSkipsAndRepeatsNothing(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if err := postgres.EnsurePartitions(t.Context(), pool, []time.Time{time.Now(), time.Now().AddDate(0, 0, -1), time.Now().AddDate(0, 0, -2)}); err != nil {
+		t.Fatal(err)
+	}
+	const writers, rounds = 6, 40
+	committed := make([]int, writers) // events of each writer
+	done := make(chan error, 1)
+	go func() {
+		var g errgroup.Group
+		for w := range writers {
+			g.Go(func() error {
+				for range rounds {
+					n, err := randomTransaction(t.Context(), pool, w, committed[w])
+					if err != nil {
+						return err
+					}
+					committed[w] += n
+				}
+				return nil
+			})
+		}
+		done <- g.Wait()
+	}()
+
+	seen := make([]int, writers)
+	position, finished := relay.Position{}, false
+	for {
+		events := next(t, source, position, 1+rand.IntN(7))
+		for _, e := range events {
+			var writer, number int
+			if _, err := fmt.Sscanf(e.PlayerID+" "+e.EventType, "writer%d n%d", &writer, &number); err != nil {
+				t.Fatal(err)
+			}
+			if number != seen[writer] {
+				t.Fatalf("writer %d: event %d where %d was due", writer, number, seen[writer])
+			}
+			seen[writer]++
+			position = e.Position
+		}
+		if len(events) > 0 {
+			continue
+		}
+		if finished {
+			break
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			finished = true
+		default:
+		}
+	}
+	if diff := cmp.Diff(committed, seen); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// randomTransaction stores up to 4 events numbered from first, waiting between
+// them; now and then it rolls back and stores none.
+func randomTransaction(ctx context.Context, pool *pgxpool.Pool, writer, first int) (stored int, err error) {
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	n := 1 + rand.IntN(4)
+	for i := range n {
+		_, err := tx.Exec(ctx, `INSERT INTO events (event_id, player_id, event_type, "timestamp") VALUES ($1, $2, $3, $4)`,
+			uuid.New(), fmt.Sprintf("writer%d", writer), fmt.Sprintf("n%d", first+i), time.Now().AddDate(0, 0, -rand.IntN(3)))
+		if err != nil {
+			return 0, err
+		}
+		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+	}
+	if rand.IntN(5) == 0 {
+		return 0, nil
+	}
+	return n, tx.Commit(ctx)
+}
+
+func TestNextReadsEachPartitionByItsIndex(t *testing.T) {
+	pool := migrated(t)
+	store := postgres.NewStore(pool, nil)
+	var records []ingestion.Record
+	for i := range 2000 {
+		records = append(records, record(fmt.Sprint("p", i), time.Now().AddDate(0, 0, -i%20)))
+	}
+	if _, err := store.Write(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	for _, analyzed := range []bool{false, true} {
+		if analyzed {
+			if _, err := pool.Exec(t.Context(), "ANALYZE events"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		plan, err := postgres.ExplainNext(t.Context(), sourceOf(t, pool))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(plan, "Merge Append") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort  (") {
+			t.Errorf("analyzed=%v:\n%s", analyzed, plan)
+		}
+		if partitions, conditions := strings.Count(plan, "Index Scan"), strings.Count(plan, "Index Cond: ((ROW(xid, seq) > ROW("); partitions < 20 || partitions != conditions {
+			t.Errorf("%d index scans, %d with the cursor as their condition:\n%s", partitions, conditions, plan)
+		}
+	}
+}
+
+func TestACopyOfTheDatabaseIsRefused(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	database, err := source.Database(t.Context())
+	if err != nil || database.ID == "" || database.SystemIdentifier == 0 || database.Timeline != 1 {
+		t.Fatalf("Database: %+v, %v", database, err)
+	}
+	// What a dump carries to another server: the row, made elsewhere.
+	if _, err := pool.Exec(t.Context(), "UPDATE platform SET system_identifier = system_identifier + 1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source.Database(t.Context()); !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("Database of a copy: %v, want ErrHistory", err)
+	}
+}
+
+func TestVerifyFindsALostHistory(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now())}); err != nil {
+		t.Fatal(err)
+	}
+	event := next(t, source, relay.Position{}, 1)[0]
+	database, err := source.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := relay.Cursor{Position: event.Position, EventID: event.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
+	for _, c := range []struct {
+		name   string
+		change func(*relay.Cursor)
+		lost   bool
+	}{
+		{"as it was written", func(*relay.Cursor) {}, false},
+		{"another server", func(c *relay.Cursor) { c.SystemIdentifier++ }, true},
+		{"a transaction that this server has not had yet", func(c *relay.Cursor) { c.Xid += 1000 }, true},
+		{"another timeline that has the event", func(c *relay.Cursor) { c.Timeline = 7 }, false},
+		{"another timeline without the event", func(c *relay.Cursor) { c.Timeline, c.EventID = 7, uuid.NewString() }, true},
+		{"the event was deleted", func(c *relay.Cursor) { c.EventID = uuid.NewString() }, false},
+	} {
+		cursor := good
+		c.change(&cursor)
+		if err := source.Verify(t.Context(), cursor); errors.Is(err, relay.ErrHistory) != c.lost || !c.lost && err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

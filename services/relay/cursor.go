@@ -1,0 +1,219 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// Cursor says how far the events of one database were published. It is the
+// value of a record in topics.RelayCursor, as JSON.
+type Cursor struct {
+	Position                // of the last published event
+	EventID          string `json:"eventId"` // of that event
+	SystemIdentifier uint64 `json:"systemIdentifier,string"`
+	Timeline         uint32 `json:"timeline"`
+	// At is when it was published.
+	At time.Time `json:"at"`
+}
+
+// cursorKey is the key of the cursor records of a database and lane.
+func cursorKey(database, lane string) string { return database + "/" + lane }
+
+// firstWindow is how many offsets before the end of the topic are read first.
+// A relay alone on the topic finds its cursor within the last three.
+const firstWindow = 64
+
+// readCursor returns the last committed cursor under key, nil if there is none.
+// The caller's transactional id must have been initialised before: then no
+// transaction of an earlier relay is open, and what is read is final.
+func readCursor(ctx context.Context, client *kgo.Client, key string) (*Cursor, error) {
+	log, err := openLog(ctx, client, topics.RelayCursor)
+	if err != nil {
+		return nil, err
+	}
+	var latest *Cursor
+	for _, p := range log.partitions {
+		cursor, err := p.lastCursor(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if cursor != nil && (latest == nil || latest.before(cursor.Position)) {
+			latest = cursor
+		}
+	}
+	return latest, nil
+}
+
+func (p Position) before(other Position) bool {
+	return p.Xid < other.Xid || p.Xid == other.Xid && p.Seq < other.Seq
+}
+
+// lastCursor looks for the last record under key, backward in growing windows:
+// the topic may be long if its cleaner is behind, and the record is near its end.
+func (p *partitionLog) lastCursor(ctx context.Context, key string) (*Cursor, error) {
+	if err := p.awaitStable(ctx); err != nil {
+		return nil, err
+	}
+	for high, window := p.end, int64(firstWindow); high > p.start; window *= 8 {
+		low := max(p.start, high-window)
+		var found *kgo.Record
+		err := p.read(ctx, low, high, func(r *kgo.Record) {
+			if string(r.Key) == key {
+				found = r
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			var cursor Cursor
+			if err := json.Unmarshal(found.Value, &cursor); err != nil {
+				return nil, &problem.Error{
+					What:  fmt.Sprintf("the relay's cursor in %s (partition %d, offset %d) cannot be read", topics.RelayCursor, found.Partition, found.Offset),
+					Cause: err, Next: "look at it: gmctl kafka tail " + topics.RelayCursor,
+				}
+			}
+			return &cursor, nil
+		}
+		high = low
+	}
+	return nil, nil
+}
+
+// topicLog reads a topic as it stands, without a consumer: a consumer does not
+// tell when it has seen everything, because the last offsets of a log may be
+// control records, aborted records, or compacted away.
+type topicLog struct{ partitions []*partitionLog }
+
+type partitionLog struct {
+	client     *kgo.Client
+	topic      string
+	id         [16]byte
+	partition  int32
+	leader     int32
+	start, end int64 // what the log held when it was opened
+}
+
+func openLog(ctx context.Context, client *kgo.Client, topic string) (*topicLog, error) {
+	admin := kadm.NewClient(client)
+	details, err := admin.ListTopics(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	detail := details[topic]
+	if detail.Err != nil {
+		return nil, fmt.Errorf("topic %s: %w", topic, detail.Err)
+	}
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	log := &topicLog{}
+	for _, p := range detail.Partitions.Sorted() {
+		start, _ := starts.Lookup(topic, p.Partition)
+		end, _ := ends.Lookup(topic, p.Partition)
+		for _, err := range []error{p.Err, start.Err, end.Err} {
+			if err != nil {
+				return nil, fmt.Errorf("topic %s, partition %d: %w", topic, p.Partition, err)
+			}
+		}
+		log.partitions = append(log.partitions, &partitionLog{
+			client: client, topic: topic, id: detail.ID, partition: p.Partition, leader: p.Leader, start: start.Offset, end: end.Offset,
+		})
+	}
+	return log, nil
+}
+
+// stablePause is how long to wait for another transaction to end before looking again.
+const stablePause = 20 * time.Millisecond
+
+// awaitStable returns when every transaction that wrote to the partition before
+// it was opened has ended. Until then a record of ours may lie behind the open
+// transaction of another lane, where a read_committed reader does not get.
+func (p *partitionLog) awaitStable(ctx context.Context) error {
+	for {
+		stable, err := kadm.NewClient(p.client).ListCommittedOffsets(ctx, p.topic)
+		if err != nil {
+			return err
+		}
+		at, _ := stable.Lookup(p.topic, p.partition)
+		if at.Err != nil {
+			return fmt.Errorf("topic %s, partition %d: %w", p.topic, p.partition, at.Err)
+		}
+		if at.Offset >= p.end {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &problem.Error{
+				What:  fmt.Sprintf("another transaction on %s, partition %d, stays open since offset %d", p.topic, p.partition, at.Offset),
+				Cause: context.Cause(ctx),
+				Next:  "it ends by itself with its transaction timeout; if it does not, find its producer and abort it: kafka-transactions.sh find-hanging",
+			}
+		case <-time.After(stablePause):
+		}
+	}
+}
+
+// read calls each with every committed record in [low, high), in order.
+func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo.Record)) error {
+	for offset := low; offset < high; {
+		fetched, next, err := p.fetch(ctx, offset)
+		if err != nil {
+			return err
+		}
+		for _, r := range fetched.Records {
+			if r.Offset < high {
+				each(r)
+			}
+		}
+		if next <= offset { // nothing stands between offset and the end of the log
+			return nil
+		}
+		offset = next
+	}
+	return nil
+}
+
+func (p *partitionLog) fetch(ctx context.Context, offset int64) (kgo.FetchPartition, int64, error) {
+	request := kmsg.NewPtrFetchRequest()
+	request.MaxBytes, request.MinBytes = 8<<20, 0
+	request.IsolationLevel = 1 // read_committed
+	request.SessionEpoch = -1  // no fetch session
+	topic := kmsg.NewFetchRequestTopic()
+	topic.Topic, topic.TopicID = p.topic, p.id
+	partition := kmsg.NewFetchRequestTopicPartition()
+	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = p.partition, offset, 8<<20
+	topic.Partitions = append(topic.Partitions, partition)
+	request.Topics = append(request.Topics, topic)
+
+	answer, err := p.client.Broker(int(p.leader)).RetriableRequest(ctx, request)
+	if err != nil {
+		return kgo.FetchPartition{}, 0, err
+	}
+	response := answer.(*kmsg.FetchResponse)
+	if err := kerr.ErrorForCode(response.ErrorCode); err != nil {
+		return kgo.FetchPartition{}, 0, err
+	}
+	if len(response.Topics) == 0 || len(response.Topics[0].Partitions) == 0 {
+		return kgo.FetchPartition{}, offset, nil
+	}
+	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: p.topic, Partition: p.partition,
+	}, &response.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
+	return fetched, next, fetched.Err
+}

@@ -1,0 +1,85 @@
+package relay
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// The headers of a record in topics.DeadLetter that the relay made.
+const (
+	HeaderReason   = "gmctl-dlq-reason"   // a Reason
+	HeaderDetail   = "gmctl-dlq-detail"   // the error, as the system said it
+	HeaderSource   = "gmctl-dlq-source"   // who gave up: relay
+	HeaderTopic    = "gmctl-dlq-topic"    // where the event should have gone
+	HeaderEventID  = "gmctl-dlq-event-id" // with it the event is found in PostgreSQL
+	HeaderPosition = "gmctl-dlq-position" // place in the commit order, xid/seq
+)
+
+// Reason says why an event could not be published.
+type Reason string
+
+const (
+	ReasonEncoding Reason = "cannot-be-encoded"
+	ReasonTooLarge Reason = "record-too-large" // for the broker; the value is the event without its metadata
+)
+
+// rejection is why an event goes to the dead-letter topic.
+type rejection struct {
+	reason Reason
+	detail string
+}
+
+// recordOf returns the record of an event in topics.EventsRaw, or a rejection
+// if it has no encoding.
+func recordOf(e *Event) (*kgo.Record, *rejection) {
+	value, err := e.Received.AppendJSON(make([]byte, 0, 256+len(e.Metadata)))
+	if err == nil && e.Timestamp.Year() > 9999 {
+		return nil, &rejection{ReasonEncoding, "the year " + strconv.Itoa(e.Timestamp.Year()) + " has no RFC 3339 form"}
+	}
+	if err != nil {
+		return nil, &rejection{ReasonEncoding, err.Error()}
+	}
+	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: e.Timestamp}
+	if e.TestRun != "" {
+		record.Headers = []kgo.RecordHeader{{Key: topics.TestHeader, Value: []byte(e.TestRun)}}
+	}
+	return record, nil
+}
+
+// deadLetterOf returns the record in topics.DeadLetter of an event that was
+// rejected. Its value is the event as far as it can be sent; the whole stays in
+// PostgreSQL.
+func deadLetterOf(e *Event, why rejection) *kgo.Record {
+	small := e.Received
+	if why.reason == ReasonTooLarge {
+		small.Metadata = nil
+	}
+	value, err := small.AppendJSON(nil)
+	if err != nil {
+		value = nil
+	}
+	header := func(key, value string) kgo.RecordHeader {
+		return kgo.RecordHeader{Key: key, Value: []byte(value)}
+	}
+	record := &kgo.Record{Topic: topics.DeadLetter, Key: []byte(e.PlayerID), Value: value, Headers: []kgo.RecordHeader{
+		header(HeaderReason, string(why.reason)),
+		header(HeaderDetail, why.detail),
+		header(HeaderSource, "relay"),
+		header(HeaderTopic, topics.EventsRaw),
+		header(HeaderEventID, e.EventID.String()),
+		header(HeaderPosition, e.Position.String()),
+	}}
+	if e.TestRun != "" {
+		record.Headers = append(record.Headers, header(topics.TestHeader, e.TestRun))
+	}
+	return record
+}
+
+func cursorRecord(key string, cursor Cursor) (*kgo.Record, error) {
+	value, err := json.Marshal(cursor)
+	return &kgo.Record{Topic: topics.RelayCursor, Key: []byte(key), Value: value}, err
+}

@@ -1,0 +1,190 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// Config says what to publish, where, and how.
+type Config struct {
+	Source Source
+	Kafka  kafka.Config
+
+	Lane  string // names one of several relays of a database; empty: main
+	Batch int    // most events of one Kafka transaction; 0: DefaultBatch
+	// MinPoll and MaxPoll bound how long an idle relay waits before it looks
+	// again: MinPoll right after an event, MaxPoll when there was none for long.
+	// 0: DefaultMinPoll, DefaultMaxPoll.
+	MinPoll, MaxPoll time.Duration
+	// Wake, which may be nil, ends such a wait at once.
+	Wake <-chan struct{}
+
+	Log      *slog.Logger          // nil: none
+	Registry prometheus.Registerer // nil: no metrics
+}
+
+const (
+	DefaultLane    = "main"
+	DefaultBatch   = 5000
+	DefaultMinPoll = 5 * time.Millisecond
+	DefaultMaxPoll = 250 * time.Millisecond
+)
+
+// State is what a relay is doing.
+type State string
+
+const (
+	Starting State = "starting" // fencing an earlier relay, reading the cursor
+	Running  State = "running"  // publishing, or waiting for events
+	Failing  State = "failing"  // something is wrong, Problem says what; it tries again
+	Stopped  State = "stopped"
+)
+
+// Status is a relay at one moment.
+type Status struct {
+	State        State
+	Since        time.Time // of State
+	Published    uint64    // events committed to Kafka by this Relay
+	DeadLettered uint64    // of them to topics.DeadLetter
+	Cursor       Position  // behind the last event known to be committed
+	Problem      *problem.Error
+}
+
+// Relay publishes the events of a Source to Kafka.
+type Relay struct {
+	cfg     Config
+	metrics *metrics
+
+	mu     sync.Mutex
+	status Status
+
+	// What the last failures taught; used by Run's goroutine alone.
+	limit    int // events of the next transaction, at most cfg.Batch
+	rejected map[Position]rejection
+}
+
+// New returns a relay that does nothing before Run.
+func New(cfg Config) *Relay {
+	if cfg.Lane == "" {
+		cfg.Lane = DefaultLane
+	}
+	if cfg.Batch <= 0 {
+		cfg.Batch = DefaultBatch
+	}
+	if cfg.MinPoll <= 0 {
+		cfg.MinPoll = DefaultMinPoll
+	}
+	if cfg.MaxPoll <= 0 {
+		cfg.MaxPoll = max(DefaultMaxPoll, cfg.MinPoll)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Relay{
+		cfg: cfg, metrics: newMetrics(cfg.Registry), limit: cfg.Batch, rejected: make(map[Position]rejection),
+		status: Status{State: Stopped, Since: time.Now()},
+	}
+}
+
+// How long a failed relay waits before it tries again.
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+)
+
+// Run publishes until ctx ends, and then returns nil. Failures that can pass are
+// told by Status and tried again. It returns a *problem.Error for one that
+// cannot: another relay has taken over, or the database is not the one that the
+// cursor in Kafka speaks of.
+func (r *Relay) Run(ctx context.Context) error {
+	defer func() { r.enter(Stopped, r.Status().Problem) }()
+	for backoff := firstBackoff; ; {
+		r.enter(Starting, r.Status().Problem)
+		progressed, err := r.session(ctx)
+		if ctx.Err() != nil {
+			r.enter(Stopped, nil)
+			return nil
+		}
+		if errors.Is(err, errAgain) {
+			continue
+		}
+		why := r.explain(err)
+		r.enter(Failing, why)
+		if isFinal(err) {
+			return why
+		}
+		if progressed {
+			backoff = firstBackoff
+		}
+		r.cfg.Log.Warn("relay failed, trying again", "error", why, "next", why.Next, "again_in", backoff)
+		r.metrics.failures.Inc()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, lastBackoff)
+	}
+}
+
+// errAgain ends a session that has learned how to do better.
+var errAgain = errors.New("the batch is tried again in another form")
+
+func isFinal(err error) bool { return errors.Is(err, ErrHistory) || isFenced(err) }
+
+func isFenced(err error) bool {
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+}
+
+func (r *Relay) explain(err error) *problem.Error {
+	if isFenced(err) {
+		return &problem.Error{
+			What:  fmt.Sprintf("another relay is active on lane %s of this database, and has fenced this one", r.cfg.Lane),
+			Cause: err,
+			Next:  "run one relay a lane: stop the other one, or leave this one stopped",
+		}
+	}
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		return p
+	}
+	return kafka.Explain(err, r.cfg.Kafka)
+}
+
+// Status tells what the relay is doing. It asks no one.
+func (r *Relay) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+// Lag asks the source for what is not yet published.
+func (r *Relay) Lag(ctx context.Context) (Lag, error) {
+	return r.cfg.Source.Lag(ctx, r.Status().Cursor)
+}
+
+func (r *Relay) enter(state State, why *problem.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.status.State != state {
+		r.status.State, r.status.Since = state, time.Now()
+	}
+	r.status.Problem = why
+}
+
+func (r *Relay) advanced(to Position, events, deadLettered int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Cursor = to
+	r.status.Published += uint64(events)
+	r.status.DeadLettered += uint64(deadLettered)
+}

@@ -1,0 +1,321 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+const (
+	// startTimeout bounds what a session does before its first batch.
+	startTimeout = 20 * time.Second
+	// publishTimeout bounds one transaction. It also is how long a relay that is
+	// asked to stop may still take to finish the transaction at hand.
+	publishTimeout = 20 * time.Second
+	// transactionTimeout is when the broker aborts a transaction whose relay has
+	// vanished and has no successor. Consumers wait for that long.
+	transactionTimeout = 30 * time.Second
+)
+
+// session is the life of one producer: from fencing its predecessor to its
+// first error.
+type session struct {
+	relay    *Relay
+	client   *kgo.Client
+	database Database
+	key      string // of the cursor record
+	at       Position
+}
+
+// session runs one session. progressed tells whether it published anything.
+func (r *Relay) session(ctx context.Context) (progressed bool, err error) {
+	s, err := r.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer s.client.Close()
+	return s.run(ctx)
+}
+
+// begin fences an earlier relay and finds out where it stopped.
+func (r *Relay) begin(ctx context.Context) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	database, err := r.cfg.Source.Database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{relay: r, database: database, key: cursorKey(database.ID, r.cfg.Lane)}
+	s.client, err = kafka.NewClient(r.cfg.Kafka, s.options()...)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := s.resume(ctx)
+	if err != nil {
+		s.client.Close()
+		return nil, err
+	}
+	if cursor == nil {
+		r.cfg.Log.Info("no cursor in Kafka: publishing from the first event", "database", database.ID, "lane", r.cfg.Lane)
+	} else {
+		s.at = cursor.Position
+		r.cfg.Log.Info("publishing", "after", s.at.String(), "database", database.ID, "lane", r.cfg.Lane)
+	}
+	return s, nil
+}
+
+func (s *session) options() []kgo.Opt {
+	r := s.relay
+	return []kgo.Opt{
+		kgo.TransactionalID("gmctl-relay-" + r.cfg.Lane + "-" + s.database.ID),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ManualFlushing(), // a transaction is flushed as a whole
+		kgo.MaxBufferedRecords(r.cfg.Batch + 1),
+	}
+}
+
+// resume returns the cursor to go on from. Initialising the transactional id
+// comes first: it aborts what an earlier relay left open, and from then on no
+// other relay can move the cursor.
+func (s *session) resume(ctx context.Context) (*Cursor, error) {
+	missing, err := kafka.MissingTopics(ctx, s.client, needed())
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		return nil, &problem.Error{
+			What: "Kafka lacks the topic " + missing[0].Name,
+			Next: "make the platform's topics: gmctl up, or gmctl kafka topics create",
+		}
+	}
+	if _, _, err := s.client.ProducerID(ctx); err != nil {
+		return nil, fmt.Errorf("initialise the transactional id: %w", err)
+	}
+	cursor, err := readCursor(ctx, s.client, s.key)
+	if err != nil || cursor == nil {
+		return nil, err
+	}
+	return cursor, s.relay.cfg.Source.Verify(ctx, *cursor)
+}
+
+// needed are the topics that the relay writes to.
+func needed() []topics.Topic {
+	return slices.DeleteFunc(topics.All(), func(t topics.Topic) bool {
+		return t.Name != topics.EventsRaw && t.Name != topics.DeadLetter && t.Name != topics.RelayCursor
+	})
+}
+
+// batch is what Source.Next answered.
+type batch struct {
+	events []Event
+	err    error
+}
+
+// run publishes batch after batch. While a full batch is being published the
+// next one is read; a batch that was not full is read only then, so that it
+// holds all that came in the meantime.
+func (s *session) run(ctx context.Context) (progressed bool, err error) {
+	r := s.relay
+	r.advanced(s.at, 0, 0)
+	r.enter(Running, nil)
+	reading, stopReading := context.WithCancel(ctx)
+	var ahead chan batch
+	defer func() {
+		stopReading()
+		if ahead != nil {
+			<-ahead
+		}
+	}()
+	for {
+		limit := r.limit
+		var now batch
+		if ahead != nil {
+			now, ahead = <-ahead, nil
+		} else {
+			now = s.await(ctx, limit)
+		}
+		if now.err != nil {
+			return progressed, now.err
+		}
+		if ctx.Err() != nil {
+			return progressed, ctx.Err()
+		}
+		if len(now.events) == 0 {
+			continue
+		}
+		last := now.events[len(now.events)-1].Position
+		if len(now.events) == limit {
+			ahead = make(chan batch, 1)
+			go func(result chan<- batch) { result <- s.next(reading, last, limit) }(ahead)
+		}
+		if err := s.publish(ctx, now.events); err != nil {
+			return progressed, err
+		}
+		s.at, progressed = last, true
+		r.limit = min(2*r.limit, r.cfg.Batch)
+	}
+}
+
+func (s *session) next(ctx context.Context, after Position, limit int) batch {
+	events, err := s.relay.cfg.Source.Next(ctx, after, limit)
+	return batch{events, err}
+}
+
+// await returns the next batch, waiting until there is one or ctx ends.
+func (s *session) await(ctx context.Context, limit int) batch {
+	r := s.relay
+	idleSince := time.Now()
+	for {
+		now := s.next(ctx, s.at, limit)
+		if now.err != nil || len(now.events) > 0 {
+			return now
+		}
+		wait := time.NewTimer(min(max(time.Since(idleSince)/8, r.cfg.MinPoll), r.cfg.MaxPoll))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return batch{}
+		case <-r.cfg.Wake:
+			idleSince = time.Now()
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+}
+
+// publish commits the events and the cursor behind them in one transaction. It
+// is not cut short when ctx ends: a commit that is cut short has an unknown
+// outcome.
+func (s *session) publish(ctx context.Context, events []Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	began := time.Now()
+	if err := s.client.BeginTransaction(); err != nil {
+		return err
+	}
+	deadLettered, err := s.produce(ctx, events)
+	if err == nil {
+		err = s.client.EndTransaction(ctx, kgo.TryCommit)
+	}
+	if err != nil {
+		return s.unlessTimedOut(err, began)
+	}
+	last := events[len(events)-1].Position
+	r := s.relay
+	r.advanced(last, len(events), deadLettered)
+	maps.DeleteFunc(r.rejected, func(at Position, _ rejection) bool { return !last.before(at) })
+	r.metrics.transactions.Inc()
+	r.metrics.published.Add(float64(len(events)))
+	r.metrics.deadLettered.Add(float64(deadLettered))
+	r.metrics.seconds.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// unlessTimedOut keeps apart the two ways of being fenced: by another relay, or
+// by the broker because our own transaction took too long (this process was
+// stopped, or the machine asleep).
+func (s *session) unlessTimedOut(err error, began time.Time) error {
+	// Round(0) drops the monotonic clock, which stands still in a machine asleep.
+	if isFenced(err) && time.Since(began.Round(0)) > transactionTimeout/2 {
+		return &problem.Error{
+			What: "the broker ended the relay's transaction, which took too long", Cause: errors.New(err.Error()),
+			Next: "if this repeats look for what slows Kafka or this process down",
+		}
+	}
+	return err
+}
+
+// produce sends the events and the cursor record, and returns when the broker
+// has them all.
+func (s *session) produce(ctx context.Context, events []Event) (deadLettered int, err error) {
+	failed := failures{}
+	for i := range events {
+		e := &events[i]
+		why, rejected := s.relay.rejected[e.Position]
+		var record *kgo.Record
+		if !rejected {
+			var unencodable *rejection
+			if record, unencodable = recordOf(e); unencodable != nil {
+				why, rejected = *unencodable, true
+			}
+		}
+		if rejected {
+			record = deadLetterOf(e, why)
+			deadLettered++
+			s.relay.cfg.Log.Warn("event goes to the dead-letter topic", "event", e.EventID, "position", e.Position.String(), "reason", why.reason, "detail", why.detail)
+		}
+		s.client.Produce(ctx, record, failed.promise(e.Position))
+	}
+	last := &events[len(events)-1]
+	record, err := cursorRecord(s.key, Cursor{
+		Position: last.Position, EventID: last.EventID.String(),
+		SystemIdentifier: s.database.SystemIdentifier, Timeline: s.database.Timeline, At: time.Now().UTC(),
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.client.Produce(ctx, record, failed.promise(Position{}))
+	if err := s.client.Flush(ctx); err != nil {
+		return 0, err
+	}
+	return deadLettered, s.relay.learn(&failed)
+}
+
+// learn decides what to do about records that the broker did not take. Those
+// that are too large go to the dead-letter topic in the next try, once it is
+// known which they are: the broker refuses whole batches.
+func (r *Relay) learn(failed *failures) error {
+	failed.mu.Lock()
+	defer failed.mu.Unlock()
+	switch {
+	case failed.other != nil:
+		return failed.other
+	case len(failed.tooLarge) == 0:
+		return nil
+	case len(failed.tooLarge) == 1:
+		for at, err := range failed.tooLarge {
+			r.rejected[at] = rejection{ReasonTooLarge, err.Error()}
+		}
+	default:
+		r.limit = max(1, len(failed.tooLarge)/2)
+	}
+	return errAgain
+}
+
+// failures collects the records of one transaction that were not written.
+type failures struct {
+	mu       sync.Mutex
+	tooLarge map[Position]error
+	other    error // the first of another kind
+}
+
+func (f *failures) promise(at Position) func(*kgo.Record, error) {
+	return func(_ *kgo.Record, err error) {
+		if err == nil {
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if errors.Is(err, kerr.MessageTooLarge) && at != (Position{}) {
+			if f.tooLarge == nil {
+				f.tooLarge = make(map[Position]error)
+			}
+			f.tooLarge[at] = err
+		} else if f.other == nil {
+			f.other = err
+		}
+	}
+}

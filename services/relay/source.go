@@ -1,0 +1,71 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+)
+
+// Position is a place in the order in which events were committed: that of the
+// event stored by transaction Xid under the sequence number Seq. The zero
+// Position lies before every event.
+type Position struct {
+	Xid uint64 `json:"xid,string"` // a string in JSON: it may exceed 2^53
+	Seq int64  `json:"seq"`
+}
+
+// String returns the position as people read it: "4711/12".
+func (p Position) String() string {
+	return strconv.FormatUint(p.Xid, 10) + "/" + strconv.FormatInt(p.Seq, 10)
+}
+
+// Event is a stored event and its place in the commit order.
+type Event struct {
+	Position
+	event.Received
+	TestRun string // id of the test run that sent it; empty for a real event
+}
+
+// Database says which database events come from.
+type Database struct {
+	ID               string // made with the schema; a copy of the database has the same
+	SystemIdentifier uint64 // of the server; a copy made by dump and restore has another
+	Timeline         uint32 // of the server's history; another one after a failover or a point-in-time recovery
+}
+
+// Lag is what is stored and not yet published.
+type Lag struct {
+	Events int64         // up to LagLimit
+	Age    time.Duration // since the oldest of them was received
+	Capped bool          // there are more than Events
+	// Blocker describes the session whose open transaction holds the events
+	// back; empty if none does.
+	Blocker string
+}
+
+// LagLimit is how many events Source.Lag counts at most.
+const LagLimit = 100_000
+
+// ErrHistory marks an error after which no relay may go on by itself: the
+// database is not the one, or no longer has the history, that the cursor in
+// Kafka speaks of, and going on could skip events or publish them twice.
+var ErrHistory = errors.New("the database's history is not the one that was published")
+
+// Source is where the events come from. Its errors are *problem.Error.
+type Source interface {
+	// Database tells which database this is. The error has ErrHistory in its
+	// chain if it is a copy of the one that its id belongs to.
+	Database(ctx context.Context) (Database, error)
+	// Verify returns an error with ErrHistory in its chain if going on from the
+	// cursor could skip events.
+	Verify(ctx context.Context, cursor Cursor) error
+	// Next returns up to limit events behind a position, in commit order. It
+	// returns only events behind which no earlier one can still appear, and
+	// nothing if there is none now.
+	Next(ctx context.Context, after Position, limit int) ([]Event, error)
+	// Lag measures what lies behind a position.
+	Lag(ctx context.Context, after Position) (Lag, error)
+}
