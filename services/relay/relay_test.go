@@ -1,0 +1,242 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// running is a relay in a goroutine of its own.
+type running struct {
+	*relay.Relay
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func start(t testing.TB, cfg relay.Config) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{Relay: relay.New(cfg), cancel: cancel, ended: make(chan error, 1)}
+	go func() { r.ended <- r.Run(ctx); close(r.ended) }()
+	t.Cleanup(func() { cancel(); <-r.ended })
+	return r
+}
+
+func (r *running) stop() error {
+	r.cancel()
+	return <-r.ended
+}
+
+func await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain until " + what)
+		}
+	}
+}
+
+func (r *running) awaitPublished(t testing.TB, m *memory) {
+	t.Helper()
+	await(t, "all events are published", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.events) == 0 || r.Status().Cursor == m.events[len(m.events)-1].Position
+	})
+}
+
+func TestPublishesEachEventOnce(t *testing.T) {
+	_, cfg := broker(t)
+	source := newMemory()
+	source.add(1000)
+	source.events[7].TestRun = "run-1"
+	wake := make(chan struct{}, 1)
+	r := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 64, Wake: wake, MaxPoll: time.Hour, MinPoll: time.Hour})
+	r.awaitPublished(t, source)
+	source.add(3)
+	wake <- struct{}{} // nothing else ends an hour's wait
+	r.awaitPublished(t, source)
+	if status := r.Status(); status.State != relay.Running || status.Published != 1003 || status.Problem != nil {
+		t.Errorf("status %+v", status)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if status := r.Status(); status.State != relay.Stopped {
+		t.Errorf("status after the end %+v", status)
+	}
+
+	again := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 64})
+	source.add(200)
+	again.awaitPublished(t, source)
+	records := published(t, cfg, topics.EventsRaw)
+	audit(t, source.events, records)
+	tests := 0
+	for _, rec := range records {
+		for _, h := range rec.Headers {
+			if h.Key == topics.TestHeader && string(h.Value) == "run-1" {
+				tests++
+			}
+		}
+		if !rec.Timestamp.Equal(rec.Timestamp.Truncate(time.Millisecond)) {
+			t.Fatal("unreachable: Kafka keeps milliseconds")
+		}
+	}
+	if tests != 1 {
+		t.Errorf("%d records carry the test header, want 1", tests)
+	}
+}
+
+func TestMissingTopicsAreNamed(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	cfg := kafka.Config{Brokers: cluster.ListenAddrs()}
+	source := newMemory()
+	source.add(10)
+	r := start(t, relay.Config{Source: source, Kafka: cfg})
+	await(t, "the problem is told", func() bool { return r.Status().State == relay.Failing })
+	if p := r.Status().Problem; p == nil || !strings.Contains(p.What, topics.EventsRaw) || !strings.Contains(p.Next, "gmctl up") {
+		t.Errorf("problem %+v", p)
+	}
+	makeTopics(t, cfg)
+	r.awaitPublished(t, source)
+	await(t, "the problem is gone", func() bool { return r.Status().Problem == nil })
+	audit(t, source.events, published(t, cfg, topics.EventsRaw))
+}
+
+func TestASecondRelayFencesTheFirst(t *testing.T) {
+	_, cfg := broker(t)
+	source := newMemory()
+	source.add(100)
+	first := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 10})
+	first.awaitPublished(t, source)
+	second := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 10})
+	second.awaitPublished(t, source)
+	source.add(100)
+	p, ok := errors.AsType[*problem.Error](<-first.ended)
+	if !ok || !strings.Contains(p.What, "another relay is active on lane main") || p.Next == "" {
+		t.Errorf("the first relay ended with %v", p)
+	}
+	second.awaitPublished(t, source)
+	if second.Status().State != relay.Running {
+		t.Errorf("the second relay: %+v", second.Status())
+	}
+	audit(t, source.events, published(t, cfg, topics.EventsRaw))
+}
+
+func TestALostHistoryEndsTheRelay(t *testing.T) {
+	_, cfg := broker(t)
+	source := newMemory()
+	source.add(10)
+	r := start(t, relay.Config{Source: source, Kafka: cfg})
+	r.awaitPublished(t, source)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	source.verify = func(c relay.Cursor) error {
+		if c.Position != source.events[9].Position || c.EventID != source.events[9].EventID.String() {
+			t.Errorf("cursor %+v", c)
+		}
+		return &problem.Error{What: "restored", Cause: relay.ErrHistory}
+	}
+	if err := <-start(t, relay.Config{Source: source, Kafka: cfg}).ended; !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("Run: %v, want ErrHistory", err)
+	}
+}
+
+func TestTwoDatabasesShareATopic(t *testing.T) {
+	_, cfg := broker(t)
+	a, b := newMemory(), newMemory()
+	a.add(300)
+	b.add(200)
+	for range 2 { // the second time each finds its own cursor
+		ra := start(t, relay.Config{Source: a, Kafka: cfg, Batch: 7})
+		rb := start(t, relay.Config{Source: b, Kafka: cfg, Batch: 5})
+		ra.awaitPublished(t, a)
+		rb.awaitPublished(t, b)
+		ra.stop()
+		rb.stop()
+	}
+	if n := len(published(t, cfg, topics.EventsRaw)); n != 500 {
+		t.Errorf("%d events published, want 500", n)
+	}
+}
+
+func TestAPoisonEventDoesNotBlockTheLane(t *testing.T) {
+	// 2 MB: more than the client sends. 100 KB: more than this topic takes.
+	for name, size := range map[string]int{"too large for the client": 2 << 20, "too large for the topic": 100_000} {
+		t.Run(name, func(t *testing.T) {
+			_, cfg := broker(t)
+			setTopicLimit(t, cfg, topics.EventsRaw, 50_000)
+			source := newMemory()
+			source.add(100)
+			poison := &source.events[40]
+			poison.Metadata = incompressible(size)
+			never := &source.events[60]
+			never.EventType = "\xff"
+			never.TestRun = "run-9"
+			r := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 50})
+			r.awaitPublished(t, source)
+			if status := r.Status(); status.DeadLettered != 2 || status.Published != 100 {
+				t.Errorf("status %+v", status)
+			}
+			healthy := append(append(append([]relay.Event(nil), source.events[:40]...), source.events[41:60]...), source.events[61:]...)
+			audit(t, healthy, published(t, cfg, topics.EventsRaw))
+			want := map[string]relay.Reason{poison.EventID.String(): relay.ReasonTooLarge, never.EventID.String(): relay.ReasonEncoding}
+			for _, record := range published(t, cfg, topics.DeadLetter) {
+				h := headers(record)
+				id := h[relay.HeaderEventID]
+				if h[relay.HeaderReason] != string(want[id]) || h[relay.HeaderTopic] != topics.EventsRaw || h[relay.HeaderDetail] == "" {
+					t.Errorf("dead letter %v", h)
+				}
+				delete(want, id)
+			}
+			if len(want) > 0 {
+				t.Errorf("not in the dead-letter topic: %v", want)
+			}
+		})
+	}
+}
+
+func headers(r *kgo.Record) map[string]string {
+	all := map[string]string{}
+	for _, h := range r.Headers {
+		all[h.Key] = string(h.Value)
+	}
+	return all
+}
+
+func incompressible(size int) []byte {
+	text := []byte(`{"blob":"`)
+	for len(text) < size {
+		text = append(text, strings.ReplaceAll(uuid.NewString(), "-", "")...)
+	}
+	return append(text, `"}`...)
+}
+
+func TestExplainsWhatKafkaSays(t *testing.T) {
+	cluster, cfg := broker(t)
+	source := newMemory()
+	source.add(5)
+	cluster.Fault(kfake.Fault{TxnID: "gmctl-relay-main-" + source.id, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
+	r := start(t, relay.Config{Source: source, Kafka: cfg})
+	await(t, "the problem is told", func() bool { return r.Status().State == relay.Failing })
+	if p := r.Status().Problem; p == nil || p.What == "" || p.Next == "" {
+		t.Errorf("problem %+v", p)
+	}
+}
