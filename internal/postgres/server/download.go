@@ -1,0 +1,203 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	embedded "github.com/fergusstrange/embedded-postgres"
+	"github.com/gofrs/flock"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// DownloadSize is about how many bytes a download takes.
+const DownloadSize = 15 << 20
+
+// RepositoryVariable names a mirror of Maven Central to download from.
+const RepositoryVariable = "GMCTL_MAVEN_REPOSITORY"
+
+const mavenCentral = "https://repo1.maven.org/maven2"
+
+// downloadVersions are the versions that embedded-postgres knows, by major; 0 is
+// the one for new data.
+var downloadVersions = map[int]embedded.PostgresVersion{
+	0:  embedded.V17,
+	14: embedded.V14,
+	15: embedded.V15,
+	16: embedded.V16,
+	17: embedded.V17,
+	18: embedded.V18,
+}
+
+// DownloadVersion is the version of PostgreSQL that gmctl downloads for new data.
+func DownloadVersion() string { return shortVersion(downloadVersions[0]) }
+
+// CachedDir is where downloaded binaries of the version are kept below cacheDir.
+func cachedDir(cacheDir string, version embedded.PostgresVersion) string {
+	return filepath.Join(cacheDir, fmt.Sprintf("postgres-%s-%s-%s", shortVersion(version), runtime.GOOS, runtime.GOARCH))
+}
+
+// shortVersion: 17.5.0 in Maven is PostgreSQL 17.5.
+func shortVersion(version embedded.PostgresVersion) string {
+	return strings.TrimSuffix(string(version), ".0")
+}
+
+// downloaded returns the binaries in the cache, and fills it first if need be.
+func downloaded(ctx context.Context, major int, cacheDir string, progress func(string)) (Binaries, error) {
+	if err := platformSupported(); err != nil {
+		return Binaries{}, err
+	}
+	version, ok := downloadVersions[major]
+	if !ok {
+		return Binaries{}, downloadFailed(major, cacheDir, errNoVersion)
+	}
+	cacheDir, err := reachableCache(cacheDir)
+	if err != nil {
+		return Binaries{}, err
+	}
+	dir := cachedDir(cacheDir, version)
+	inspect := func() (Binaries, error) {
+		found, err := Inspect(ctx, filepath.Join(dir, "bin"))
+		found.Downloaded = true
+		return found, err
+	}
+	if found, err := inspect(); err == nil {
+		return found, nil
+	}
+	if err := makeParents(dir); err != nil {
+		return Binaries{}, problemOf("the cache directory "+cacheDir+" cannot be made", err)
+	}
+	lock := flock.New(dir + ".lock")
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return Binaries{}, problemOf("the cache directory "+cacheDir+" cannot be locked", err)
+	}
+	defer lock.Close()
+	if found, err := inspect(); err == nil {
+		return found, nil // another process was faster
+	}
+	if progress != nil {
+		progress(fmt.Sprintf("downloading PostgreSQL %s (about %d MB)", shortVersion(version), DownloadSize>>20))
+	}
+	if err := fill(ctx, dir, version); err != nil {
+		return Binaries{}, downloadFailed(major, dir, err)
+	}
+	found, err := inspect()
+	if err != nil {
+		return Binaries{}, downloadFailed(major, dir, err)
+	}
+	return found, nil
+}
+
+// fill downloads and unpacks into a directory of its own and renames it when it
+// is whole. The caller holds the lock of dir.
+func fill(ctx context.Context, dir string, version embedded.PostgresVersion) error {
+	stages, err := filepath.Glob(dir + ".new-*")
+	if err != nil {
+		return err
+	}
+	for _, stage := range append(stages, dir) { // what killed fills left, and what does not run
+		if err := os.RemoveAll(stage); err != nil {
+			return err
+		}
+	}
+	stage, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(stage)
+	unpacked := filepath.Join(stage, "unpacked")
+	fetched := make(chan error, 1)
+	go func() { fetched <- fetch(stage, unpacked, version) }()
+	select {
+	case err = <-fetched:
+	case <-ctx.Done():
+		// The library cannot be cancelled. It works in the stage alone, which
+		// the next fill removes should this process end before it does.
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(unpacked, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(unpacked, dir)
+}
+
+// fetch has embedded-postgres download and unpack the binaries. The library
+// offers that only as the first step of starting a server. Its data directory
+// here holds nothing but a version number: the library takes it for a cluster
+// that needs no initdb, and pg_ctl refuses it. So every call ends in an error,
+// and whether the binaries are there is what counts.
+func fetch(stage, unpacked string, version embedded.PostgresVersion) error {
+	data := filepath.Join(stage, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return err
+	}
+	major, _, _ := strings.Cut(string(version), ".")
+	if err := os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte(major+"\n"), 0o600); err != nil {
+		return err
+	}
+	port, err := anyFreePort()
+	if err != nil {
+		return err
+	}
+	repository := mavenCentral
+	if mirror := os.Getenv(RepositoryVariable); mirror != "" {
+		repository = strings.TrimSuffix(mirror, "/")
+	}
+	var log bytes.Buffer
+	database := embedded.NewDatabase(embedded.DefaultConfig().
+		Version(version).
+		BinaryRepositoryURL(repository).
+		CachePath(filepath.Join(stage, "archive")).
+		BinariesPath(unpacked).
+		RuntimePath(filepath.Join(stage, "runtime")).
+		DataPath(data).
+		Port(port).
+		StartTimeout(time.Second).
+		Logger(io.Writer(&log)))
+	started := database.Start()
+	if started == nil {
+		return errors.Join(errors.New("an empty cluster started"), database.Stop())
+	}
+	if !exists(filepath.Join(unpacked, "bin", "postgres")) || !exists(filepath.Join(unpacked, "bin", "initdb")) {
+		return started
+	}
+	return nil
+}
+
+func anyFreePort() (uint32, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	return uint32(port), listener.Close()
+}
+
+func downloadFailed(major int, dir string, cause error) error {
+	what := "PostgreSQL is not installed and could not be downloaded"
+	hint := installHint()
+	if major != 0 {
+		what = "PostgreSQL " + strconv.Itoa(major) + ", which made the data, is not installed and could not be downloaded"
+		hint = "install PostgreSQL " + strconv.Itoa(major)
+	}
+	return &problem.Error{
+		What:  what,
+		Cause: cause,
+		Next: fmt.Sprintf("install it (%s), or set local.postgres.binaries to the directory of its programs; without a network, copy %s from a machine that has it, or set %s to a mirror of Maven Central",
+			hint, dir, RepositoryVariable),
+		Kind: problem.Missing,
+	}
+}

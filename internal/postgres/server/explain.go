@@ -1,0 +1,90 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// explain makes a problem of a failure and of what the server last said.
+func (s *Server) explain(what string, err error) error {
+	p := explainLog(what, err, s.child.tail())
+	if p.Next == "" {
+		p.Next = "look at the server's log: gmctl logs postgres"
+	}
+	return p
+}
+
+// remedies are what PostgreSQL says and what a user can do about it, the most
+// telling first.
+var remedies = []struct {
+	said string
+	next string
+	kind problem.Kind
+}{
+	{"No space left on device", "free some disk space and run the command again", problem.Failed},
+	{"Disk quota exceeded", "free some of your disk quota and run the command again", problem.Failed},
+	{"Address already in use", "stop what listens there, or set local.postgres.port in gmctl.yaml", problem.Failed},
+	{"could not locate a valid checkpoint record", damagedNext, problem.Failed},
+	{"could not locate required checkpoint record", damagedNext, problem.Failed},
+	{"invalid primary checkpoint record", damagedNext, problem.Failed},
+	{"incorrect checksum in control file", damagedNext, problem.Failed},
+	{"calculated CRC checksum does not match", damagedNext, problem.Failed},
+	{"could not find the database system", damagedNext, problem.Failed},
+	{"global/pg_control", damagedNext, problem.Failed},
+	{"is not a database cluster directory", damagedNext, problem.Failed},
+	{"could not access the server configuration file", damagedNext, problem.Failed},
+	{"No such file or directory", damagedNext, problem.Failed},
+	{"database files are incompatible with server", "set local.postgres.binaries to the PostgreSQL that made the data", problem.Missing},
+	{"error while loading shared libraries", "install PostgreSQL with your package manager, or set local.postgres.binaries", problem.Missing},
+	{"could not create shared memory segment", "raise the system's limit of shared memory (kernel.shmmax, kernel.shmall), or end programs that hold it", problem.Failed},
+	{"could not map anonymous shared memory", "free some memory: PostgreSQL needs about 200 MB", problem.Failed},
+	{"could not create semaphores", "raise the system's limit of semaphores (kernel.sem)", problem.Failed},
+	{"is still in use", "end the processes of the earlier server: ps -ef | grep postgres", problem.Failed},
+	{"Permission denied", "give the data directory back to the user who runs PostgreSQL", problem.Failed},
+	{"has wrong ownership", "give the data directory back to the user who runs PostgreSQL", problem.Failed},
+	{"has invalid permissions", "run: chmod 700 on the data directory", problem.Failed},
+}
+
+const damagedNext = "the data directory is damaged: put a copy of it back in place; to start anew without the data, run: gmctl teardown, then gmctl up"
+
+// severe matches the lines of a log that tell of a failure: of the server, and
+// of initdb. Its group is the message.
+var severe = regexp.MustCompile(`(?:^|\s)(?:FATAL|PANIC|ERROR|initdb: error|postgres: error|postgres):\s+(.*)$`)
+
+// explainLog makes a problem of a failure and of the last lines of a log.
+func explainLog(what string, err error, lines []string) *problem.Error {
+	p := &problem.Error{What: what, Cause: err}
+	var said []string
+	for _, line := range lines {
+		if match := severe.FindStringSubmatch(line); match != nil {
+			said = append(said, match[1])
+		}
+	}
+	switch {
+	case len(said) > 0:
+		p.Cause = saying(err, said[len(said)-1])
+	case len(lines) > 0:
+		p.Cause = saying(err, lines[len(lines)-1])
+	}
+	all := strings.Join(lines, "\n")
+	for _, remedy := range remedies {
+		if strings.Contains(all, remedy.said) {
+			p.Next, p.Kind = remedy.next, remedy.kind
+			break
+		}
+	}
+	return p
+}
+
+// saying joins an error with what the program said about it.
+func saying(err error, said string) error {
+	said = strings.TrimSpace(said)
+	if err == nil {
+		return errors.New(said)
+	}
+	return fmt.Errorf("%s (%w)", said, err)
+}
