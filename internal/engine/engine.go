@@ -54,20 +54,21 @@ type Result struct {
 	Elapsed   time.Duration
 }
 
-// Plan returns what Up or Teardown would do to each selected stage.
-func (e *Engine) Plan(ctx context.Context, goal Goal, selection Selection) ([]StagePlan, error) {
-	return nil, ctx.Err()
-}
-
-// Up applies the selected stages, each after all that it needs.
+// Up applies the selected stages, each after all that it needs is done. A stage
+// without changes is left alone, unless the journal shows that its last Apply
+// did not complete or was made from other inputs.
+//
+// The error is the stage's problem where one failed, and counts them where
+// several did. A cancelled ctx ends the run with a problem.Cancelled: no stage
+// starts, those at work are told and waited for, and the next Up goes on. With
+// an error of the selection or the journal at the start, the Result is nil and
+// there were no events.
 func (e *Engine) Up(ctx context.Context, selection Selection) (*Result, error) {
-	return &Result{}, ctx.Err()
+	return e.run(ctx, VerbApply, selection)
 }
 
-// Teardown destroys the selected stages, each after all that need it.
+// Teardown destroys the selected stages, each after all that need it are gone.
+// Errors are as those of Up.
 func (e *Engine) Teardown(ctx context.Context, selection Selection) (*Result, error) {
-	return &Result{}, ctx.Err()
+	return e.run(ctx, VerbDestroy, selection)
 }
-
-// Check asks all stages for their health at once.
-func (e *Engine) Check(ctx context.Context) []StageHealth { return nil }

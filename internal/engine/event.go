@@ -53,9 +53,17 @@ type Verb string
 const (
 	VerbApply   Verb = "apply"
 	VerbDestroy Verb = "destroy"
+	// VerbPlan stands in the journal alone: for a stage that could not be
+	// planned, and to which nothing was done therefore.
+	VerbPlan Verb = "plan"
 )
 
-// Event is one thing that happened in a run. Events of one stage are in order.
+// Event is one thing that happened in a run.
+//
+// The events of a run begin with RunStarted and end with RunDone. Those of one
+// stage are in order: StageStarted and any StageUpdates come only if something
+// is done to it, and exactly one of the others ends them. A stage that a run
+// did not come to, because it was interrupted before, has no events.
 type Event struct {
 	Time      time.Time
 	Env       string

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ type Run struct {
 	Changes []string      // how many stages ended how
 	Error   string
 	Stages  []StageRun // in the order in which they started
+
+	last time.Time // of its latest record
 }
 
 // StageRun is what a run did with one stage.
@@ -42,15 +45,24 @@ type Filter struct {
 
 // Runs returns the runs that filter picks, oldest first.
 func (l Log) Runs(filter Filter) []Run {
-	all := l.runs()
-	return slices.DeleteFunc(all, func(run Run) bool {
-		return !strings.HasPrefix(run.ID, filter.Run) || run.Started.Before(filter.Since) ||
-			filter.Stage != "" && !slices.ContainsFunc(run.Stages, func(s StageRun) bool { return s.Stage == filter.Stage })
-	})
+	var picked []Run
+	for _, run := range l.runs() {
+		if !strings.HasPrefix(run.ID, filter.Run) || run.Started.Before(filter.Since) {
+			continue
+		}
+		if filter.Stage != "" {
+			run.Stages = slices.DeleteFunc(run.Stages, func(s StageRun) bool { return s.Stage != filter.Stage })
+			if len(run.Stages) == 0 {
+				continue
+			}
+		}
+		picked = append(picked, run)
+	}
+	return picked
 }
 
 func (l Log) runs() []Run {
-	var all []*Run
+	var order []string
 	byID := make(map[string]*Run)
 	for _, record := range l.Records {
 		run := byID[record.Run]
@@ -60,14 +72,55 @@ func (l Log) runs() []Run {
 				Verb: record.Verb, Status: StatusStarted, Started: record.Time,
 			}
 			byID[record.Run] = run
-			all = append(all, run)
+			order = append(order, record.Run)
 		}
 		run.add(record)
 	}
-	_ = all
-	return nil
+	all := make([]Run, len(order))
+	for i, id := range order {
+		all[i] = *byID[id]
+		all[i].settle(i < len(order)-1)
+	}
+	return all
 }
 
-func (r *Run) add(Record) {}
+// add tells the run what its next record says.
+func (r *Run) add(record Record) {
+	r.last = record.Time
+	switch {
+	case record.Stage != "":
+		r.addStage(record)
+	case record.Status != StatusStarted:
+		r.Status, r.Elapsed, r.Changes, r.Error = record.Status, record.Elapsed, record.Changes, record.Error
+	}
+}
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func (r *Run) addStage(record Record) {
+	i := slices.IndexFunc(r.Stages, func(s StageRun) bool { return s.Stage == record.Stage && s.Status == StatusStarted })
+	if i < 0 {
+		r.Stages = append(r.Stages, StageRun{
+			Stage: record.Stage, Verb: record.Verb, Status: record.Status, Started: record.Time.Add(-record.Elapsed),
+			Elapsed: record.Elapsed, Fingerprint: record.Fingerprint, Changes: record.Changes, Error: record.Error,
+		})
+		return
+	}
+	r.Stages[i].Status, r.Stages[i].Elapsed, r.Stages[i].Error = record.Status, record.Elapsed, record.Error
+}
+
+// settle calls killed what can no longer end: a run that a later one followed,
+// and what a run that ended never ended.
+func (r *Run) settle(followed bool) {
+	if r.Status == StatusStarted && !followed {
+		return
+	}
+	if r.Status == StatusStarted {
+		r.Status, r.Elapsed = StatusKilled, r.last.Sub(r.Started)
+	}
+	for i := range r.Stages {
+		if r.Stages[i].Status == StatusStarted {
+			r.Stages[i].Status = StatusKilled
+		}
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(math.Round(s * float64(time.Second))) }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -55,8 +56,12 @@ type Plan struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// Empty reports whether the plan would change nothing.
-func (p Plan) Empty() bool { return len(p.Changes) == 0 && p.Deferred == "" }
+// Empty reports whether the plan would change nothing. What is only named as
+// kept is no change.
+func (p Plan) Empty() bool {
+	return p.Deferred == "" &&
+		!slices.ContainsFunc(p.Changes, func(change Change) bool { return change.Action != ActionKeep })
+}
 
 // Action is what a change does to its object.
 type Action string
