@@ -25,6 +25,7 @@ const (
 	CodeTooFarAhead   Code = "too-far-ahead"       // timestamp after the accepted window
 	CodeNUL           Code = "nul-character"       // \u0000, which PostgreSQL cannot store
 	CodeNumberRange   Code = "number-out-of-range" // a number no IEEE 754 double can hold, or absurdly long
+	CodeUnstorable    Code = "unstorable"          // the database refuses a value; of the whole event
 )
 
 // FieldError says what is wrong with one field.

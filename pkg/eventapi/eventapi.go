@@ -1,0 +1,117 @@
+// Package eventapi is the HTTP API of event ingestion as it goes over the
+// wire: paths, headers and messages. The service and the SDK share it;
+// services/ingestion/openapi.json describes it to everyone else.
+package eventapi
+
+import "github.com/gamemetrics/gmctl/pkg/event"
+
+// The paths of the API.
+const (
+	EventsPath  = "/api/v1/events"       // POST one event
+	BatchPath   = "/api/v1/events/batch" // POST up to 1,000 events
+	HealthPath  = "/health"              // GET: the process serves
+	ReadyPath   = "/ready"               // GET: the process can take events
+	MetricsPath = "/metrics"             // GET: Prometheus
+	OpenAPIPath = "/openapi.json"        // GET: the API's description
+)
+
+// The media types of request bodies.
+const (
+	JSON   = "application/json"
+	NDJSON = "application/x-ndjson" // batches only: one event a line
+)
+
+const (
+	// RequestIDHeader names a request. A client may choose the name (1 to 128
+	// letters, digits, '.', '_', ':', '-'); the answer repeats it.
+	RequestIDHeader = "X-Request-Id"
+	// TestHeader marks the events of a request as a test; its value is the id
+	// of the test run. Consumers skip such events.
+	TestHeader = "Gmctl-Test"
+)
+
+// Accepted is the answer to an event that is stored, whether this request or
+// an earlier one stored it. Status 201.
+type Accepted struct {
+	EventID string `json:"eventId"`
+}
+
+// Status is what became of one event of a batch.
+type Status string
+
+// The statuses of an event in a batch.
+const (
+	Stored    Status = "stored"
+	Duplicate Status = "duplicate" // it was stored before, under the same id and timestamp
+	Rejected  Status = "rejected"  // it is invalid; the others are not touched by that
+)
+
+// BatchAnswer tells what became of each event of a batch, in the order of the
+// request. Status 200 if all are stored, 207 if some are rejected.
+type BatchAnswer struct {
+	Stored     int           `json:"stored"`
+	Duplicates int           `json:"duplicates"`
+	Rejected   int           `json:"rejected"`
+	Results    []BatchResult `json:"results"`
+}
+
+// BatchResult tells what became of one event.
+type BatchResult struct {
+	Status  Status `json:"status"`
+	EventID string `json:"eventId,omitempty"` // unless rejected
+	Error   *Error `json:"error,omitempty"`   // if rejected
+}
+
+// Failure is the answer to a request that failed as a whole.
+type Failure struct {
+	Error     Error  `json:"error"`
+	RequestID string `json:"requestId"`
+}
+
+// Error says what is wrong.
+type Error struct {
+	Code    Code               `json:"code"`
+	Message string             `json:"message"`          // for people
+	Fields  []event.FieldError `json:"fields,omitempty"` // each invalid field of the event
+}
+
+// Code says in one stable word what is wrong with a request.
+type Code string
+
+// The codes of failures, with their HTTP status.
+const (
+	InvalidEvent         Code = "invalid-event"          // 400; Error.Fields says where
+	InvalidBatch         Code = "invalid-batch"          // 400: the body is not a list of events
+	InvalidHeader        Code = "invalid-header"         // 400; Error.Fields names it
+	InvalidEncoding      Code = "invalid-encoding"       // 400: the body is not what Content-Encoding says
+	BodyIncomplete       Code = "body-incomplete"        // 400: the connection ended within the body
+	NotFound             Code = "not-found"              // 404
+	MethodNotAllowed     Code = "method-not-allowed"     // 405, with Allow
+	BodyTimeout          Code = "body-timeout"           // 408: the body came too slowly
+	BodyTooLarge         Code = "body-too-large"         // 413
+	TooManyEvents        Code = "too-many-events"        // 413
+	UnsupportedMediaType Code = "unsupported-media-type" // 415
+	UnsupportedEncoding  Code = "unsupported-encoding"   // 415, with Accept-Encoding
+	Internal             Code = "internal"               // 500
+	Unavailable          Code = "unavailable"            // 503, with Retry-After: the store is down or too slow
+	Overloaded           Code = "overloaded"             // 503, with Retry-After: too many events wait already
+)
+
+// State is the answer to GET /health and GET /ready.
+type State struct {
+	Status       string       `json:"status"` // ok, or unavailable
+	Dependencies []Dependency `json:"dependencies,omitempty"`
+}
+
+// The statuses of State and Dependency.
+const (
+	StatusOK          = "ok"
+	StatusUnavailable = "unavailable"
+)
+
+// Dependency is one thing that ingestion cannot work without.
+type Dependency struct {
+	Name   string `json:"name"`
+	Status string `json:"status"`           // ok, or unavailable
+	Reason string `json:"reason,omitempty"` // unless ok
+}

@@ -1,0 +1,132 @@
+package ingestion
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
+)
+
+// postBatch answers POST /api/v1/events/batch.
+func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) {
+	answer, err := s.takeBatch(w, r)
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	status := http.StatusOK
+	if answer.Rejected > 0 {
+		status = http.StatusMultiStatus
+	}
+	writeJSON(w, status, answer)
+}
+
+func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.BatchAnswer, error) {
+	testRun, err := testRunOf(r)
+	if err != nil {
+		return nil, err
+	}
+	media, err := mediaType(r, eventapi.JSON, eventapi.NDJSON)
+	if err != nil {
+		return nil, err
+	}
+	body, release, err := s.readBody(w, r, s.config.MaxBatchBody)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{server: s, testRun: testRun}
+	err = b.read(body, media)
+	release()
+	if err != nil {
+		return nil, err
+	}
+	results, err := s.insert(r.Context(), b.records)
+	if err != nil {
+		return nil, err
+	}
+	for i, result := range results {
+		b.settle(i, result)
+	}
+	return &b.answer, nil
+}
+
+// batch is a batch on its way through the service.
+type batch struct {
+	server  *Server
+	testRun string
+	records []Record // the valid events
+	places  []int    // of the records in answer.Results
+	answer  eventapi.BatchAnswer
+}
+
+// read decodes the events of the body. Those that are not valid are answered
+// so; an error means that the body is not a batch.
+func (b *batch) read(body []byte, media string) error {
+	now := b.server.now()
+	add := func(data []byte) error {
+		if len(b.answer.Results) == b.server.config.MaxBatch {
+			return &requestError{
+				status: http.StatusRequestEntityTooLarge, code: eventapi.TooManyEvents,
+				message: fmt.Sprintf("the batch has more than %d events", b.server.config.MaxBatch),
+			}
+		}
+		b.answer.Results = append(b.answer.Results, eventapi.BatchResult{})
+		e, err := b.server.decoder.Decode(data, now)
+		if invalid, ok := errors.AsType[*event.Invalid](err); ok {
+			b.reject(len(b.answer.Results)-1, invalid)
+			return nil
+		}
+		b.records = append(b.records, Record{Event: e, ReceivedAt: now, TestRun: b.testRun})
+		b.places = append(b.places, len(b.answer.Results)-1)
+		return nil
+	}
+	err := each(body, media, add)
+	if invalid, ok := errors.AsType[*event.Invalid](err); ok {
+		return invalidBatch(invalid.Fields[0].Reason)
+	}
+	if err == nil && len(b.answer.Results) == 0 {
+		return invalidBatch("has no events")
+	}
+	return err
+}
+
+// each calls add with every event of the body.
+func each(body []byte, media string, add func([]byte) error) error {
+	if media != eventapi.NDJSON {
+		return event.Elements(body, add)
+	}
+	for line := range event.Lines(body) {
+		if err := add(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func invalidBatch(reason string) error {
+	return &requestError{status: http.StatusBadRequest, code: eventapi.InvalidBatch, message: "the batch " + reason}
+}
+
+// settle notes what the store did with the i-th valid event.
+func (b *batch) settle(i int, result Result) {
+	place, id := b.places[i], b.records[i].EventID.String()
+	switch {
+	case result.Err != nil:
+		b.server.config.Log.Warn("the store refuses an event's data", "eventId", id, "error", result.Err)
+		b.reject(place, unstorable())
+	case result.Outcome == Duplicate:
+		b.answer.Duplicates++
+		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Duplicate, EventID: id}
+	default:
+		b.answer.Stored++
+		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Stored, EventID: id}
+	}
+}
+
+func (b *batch) reject(place int, invalid *event.Invalid) {
+	b.server.metrics.reject(invalid)
+	b.answer.Rejected++
+	b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: invalidEvent(invalid)}
+}

@@ -1,0 +1,254 @@
+package ingestion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ErrOverloaded is the ErrUnavailable of a queue that is full.
+var ErrOverloaded = fmt.Errorf("%w: too many events wait already", ErrUnavailable)
+
+// CommitOptions bound a Committer. A zero field means its default.
+type CommitOptions struct {
+	Writers       int           // writes at the same time; 2
+	MaxGroup      int           // records in one write, unless one request has more; 2,000
+	MaxQueue      int           // records waiting before requests are refused; 20,000
+	MaxQueueBytes int           // bytes of records waiting before requests are refused; 64 MiB
+	WriteTimeout  time.Duration // of one write; 10 s
+}
+
+func (o CommitOptions) withDefaults() CommitOptions {
+	o.Writers = orDefault(o.Writers, 2)
+	o.MaxGroup = orDefault(o.MaxGroup, 2000)
+	o.MaxQueue = orDefault(o.MaxQueue, 20_000)
+	o.MaxQueueBytes = orDefault(o.MaxQueueBytes, 64<<20)
+	o.WriteTimeout = orDefault(o.WriteTimeout, 10*time.Second)
+	return o
+}
+
+// Result tells what became of one inserted record. Err is nil, or has
+// ErrUnstorable in its chain.
+type Result struct {
+	Outcome Outcome
+	Err     error
+}
+
+// Committer groups the records of concurrent requests into few writes. There
+// is no linger: a writer that is free takes what waits at that moment, and what
+// comes while all writers are busy forms the next groups.
+type Committer struct {
+	writer  Writer
+	options CommitOptions
+	ctx     context.Context // of the writes
+	abort   context.CancelFunc
+	writers sync.WaitGroup
+
+	mu     sync.Mutex
+	filled sync.Cond // a writer may find something to do
+	queue  []*request
+	count  int // records in queue, without those of abandoned requests
+	bytes  int
+	closed bool
+}
+
+// request is one call of Insert.
+type request struct {
+	records   []Record
+	bytes     int
+	taken     bool // by a writer, which will deliver
+	abandoned bool // its caller waits no more
+	results   []Result
+	err       error
+	done      chan struct{} // closed when results and err are set
+}
+
+// NewCommitter starts the writers. Close ends them.
+func NewCommitter(writer Writer, options CommitOptions) *Committer {
+	c := &Committer{writer: writer, options: options.withDefaults()}
+	c.ctx, c.abort = context.WithCancel(context.Background())
+	c.filled.L = &c.mu
+	for range c.options.Writers {
+		c.writers.Go(c.write)
+	}
+	return c
+}
+
+// Insert returns when all records are durable or known to be unstorable, with
+// a Result for each. An error has ErrUnavailable in its chain and means that
+// this is not known of all of them; inserting the same records again is safe.
+// When ctx ends, Insert returns without delay; the records may be written yet.
+func (c *Committer) Insert(ctx context.Context, records []Record) ([]Result, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	r, err := c.enqueue(records)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.done:
+		return r.results, r.err
+	case <-ctx.Done():
+		c.abandon(r)
+		return nil, fmt.Errorf("%w: it did not answer in time: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// Queued returns how many records wait for a writer.
+func (c *Committer) Queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
+// Close refuses new records, writes what waits and ends the writers. When ctx
+// ends first, the writes under way are cancelled.
+func (c *Committer) Close(ctx context.Context) {
+	c.mu.Lock()
+	c.closed = true
+	c.filled.Broadcast()
+	c.mu.Unlock()
+	stop := context.AfterFunc(ctx, c.abort)
+	c.writers.Wait()
+	stop()
+	c.abort()
+}
+
+func (c *Committer) enqueue(records []Record) (*request, error) {
+	r := &request{records: records, bytes: size(records), done: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, fmt.Errorf("%w: the service is stopping", ErrUnavailable)
+	case c.count > 0 && (c.count+len(records) > c.options.MaxQueue || c.bytes+r.bytes > c.options.MaxQueueBytes):
+		return nil, ErrOverloaded
+	}
+	c.queue = append(c.queue, r)
+	c.count += len(records)
+	c.bytes += r.bytes
+	c.filled.Signal()
+	return r, nil
+}
+
+func (c *Committer) abandon(r *request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !r.taken {
+		r.abandoned = true
+		c.count -= len(r.records)
+		c.bytes -= r.bytes
+		r.records = nil
+	}
+}
+
+// write is one writer: it works until the committer is closed and nothing waits.
+func (c *Committer) write() {
+	for {
+		group, count := c.take()
+		if len(group) == 0 {
+			return
+		}
+		records := group[0].records
+		if len(group) > 1 {
+			records = make([]Record, 0, count)
+			for _, r := range group {
+				records = append(records, r.records...)
+			}
+		}
+		results := make([]Result, count)
+		c.store(records, results)
+		for _, r := range group {
+			r.results, results = results[:len(r.records):len(r.records)], results[len(r.records):]
+			r.err = unavailable(r.results)
+			close(r.done)
+		}
+	}
+}
+
+// take waits for requests and returns those of the next group, none when the
+// committer is closed and empty.
+func (c *Committer) take() (group []*request, count int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		for len(c.queue) > 0 {
+			r := c.queue[0]
+			if !r.abandoned {
+				if len(group) > 0 && count+len(r.records) > c.options.MaxGroup {
+					return group, count
+				}
+				r.taken = true
+				group = append(group, r)
+				count += len(r.records)
+				c.count -= len(r.records)
+				c.bytes -= r.bytes
+			}
+			c.queue[0] = nil
+			c.queue = c.queue[1:]
+		}
+		if len(group) > 0 || c.closed {
+			return group, count
+		}
+		c.filled.Wait()
+	}
+}
+
+// store writes the records and fills in their results. Where the store refuses
+// the data, the group is halved until the records at fault stand alone.
+func (c *Committer) store(records []Record, results []Result) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.options.WriteTimeout)
+	outcomes, err := c.writer.Write(ctx, records)
+	cancel()
+	if err == nil && len(outcomes) != len(records) {
+		err = fmt.Errorf("the store gave %d outcomes for %d records", len(outcomes), len(records))
+	}
+	switch {
+	case err == nil:
+		for i, outcome := range outcomes {
+			results[i].Outcome = outcome
+		}
+	case !errors.Is(err, ErrUnstorable):
+		for i := range results {
+			results[i].Err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	case len(records) == 1:
+		results[0].Err = err
+	default:
+		half := len(records) / 2
+		c.store(records[:half], results[:half])
+		c.store(records[half:], results[half:])
+	}
+}
+
+// unavailable returns the first error that is not about a record's own data.
+func unavailable(results []Result) error {
+	for _, r := range results {
+		if r.Err != nil && !errors.Is(r.Err, ErrUnstorable) {
+			return r.Err
+		}
+	}
+	return nil
+}
+
+// size estimates the memory that records hold, in bytes.
+func size(records []Record) int {
+	const fixed = 192
+	total := fixed * len(records)
+	for i := range records {
+		total += len(records[i].Metadata) + len(records[i].PlayerID) + len(records[i].EventType) + len(records[i].TestRun)
+	}
+	return total
+}
+
+// orDefault returns value, or fallback for the zero value.
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}

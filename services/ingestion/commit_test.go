@@ -1,0 +1,271 @@
+package ingestion_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+)
+
+func record(player string) ingestion.Record {
+	return ingestion.Record{Event: event.Event{EventID: uuid.New(), PlayerID: player, EventType: "login", Timestamp: now}, ReceivedAt: now}
+}
+
+// Whatever the requests, the groups and the store's failures: an answered
+// record was in exactly one successful write before the answer, a refused one
+// in none; only what is poisoned is refused; and an error is an unavailability.
+func TestCommitterKeepsItsPromise(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store := &memory{}
+		flaky := &flakyWriter{Writer: store, failures: rapid.SliceOfN(rapid.Bool(), 0, 8).Draw(t, "writes that fail")}
+		committer := ingestion.NewCommitter(flaky, ingestion.CommitOptions{
+			Writers:  rapid.IntRange(1, 3).Draw(t, "writers"),
+			MaxGroup: rapid.IntRange(1, 20).Draw(t, "largest group"),
+		})
+		requests := rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", poison}), 1, 6), 1, 30).Draw(t, "requests")
+		var callers sync.WaitGroup
+		faults := make(chan string, 1000)
+		for _, players := range requests {
+			records := make([]ingestion.Record, len(players))
+			for i, player := range players {
+				records[i] = record(player)
+			}
+			callers.Go(func() {
+				results, err := committer.Insert(context.Background(), records)
+				if err != nil {
+					if !errors.Is(err, ingestion.ErrUnavailable) {
+						faults <- fmt.Sprintf("the error is %v", err)
+					}
+					return
+				}
+				for i, result := range results {
+					writes := store.writesWith(records[i].EventID)
+					poisoned := records[i].PlayerID == poison
+					if poisoned && (!errors.Is(result.Err, ingestion.ErrUnstorable) || writes != 0) {
+						faults <- fmt.Sprintf("a poisoned record: %v, in %d writes", result.Err, writes)
+					}
+					if !poisoned && (result.Err != nil || result.Outcome != ingestion.Stored || writes != 1) {
+						faults <- fmt.Sprintf("a good record: %+v, in %d writes", result, writes)
+					}
+				}
+			})
+		}
+		callers.Wait()
+		committer.Close(context.Background())
+		close(faults)
+		for fault := range faults {
+			t.Error(fault)
+		}
+	})
+}
+
+// flakyWriter fails some of its first writes.
+type flakyWriter struct {
+	ingestion.Writer
+	mu       sync.Mutex
+	failures []bool
+}
+
+func (w *flakyWriter) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	w.mu.Lock()
+	fail := len(w.failures) > 0 && w.failures[0]
+	w.failures = w.failures[min(1, len(w.failures)):]
+	w.mu.Unlock()
+	if fail {
+		return nil, errors.New("connection reset by peer")
+	}
+	return w.Writer.Write(ctx, records)
+}
+
+func (m *memory) writesWith(id uuid.UUID) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	count := 0
+	for _, records := range m.writes {
+		for _, r := range records {
+			if r.EventID == id {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// Requests that come while the writer is busy share the next write.
+func TestCommitterGroups(t *testing.T) {
+	store := &memory{delay: 30 * time.Millisecond}
+	committer := ingestion.NewCommitter(store, ingestion.CommitOptions{Writers: 1})
+	defer committer.Close(t.Context())
+	var callers sync.WaitGroup
+	for range 100 {
+		callers.Go(func() {
+			if _, err := committer.Insert(t.Context(), []ingestion.Record{record("p")}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	if len(store.writes) > 10 {
+		t.Errorf("100 requests at once took %d writes", len(store.writes))
+	}
+}
+
+// One poisoned record in a large group costs a few more writes and no neighbour.
+func TestCommitterIsolatesPoison(t *testing.T) {
+	store := &memory{}
+	committer := ingestion.NewCommitter(store, ingestion.CommitOptions{})
+	defer committer.Close(t.Context())
+	records := make([]ingestion.Record, 1000)
+	for i := range records {
+		records[i] = record("p")
+	}
+	records[617].PlayerID = poison
+	results, err := committer.Insert(t.Context(), records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, result := range results {
+		if (result.Err != nil) != (i == 617) {
+			t.Errorf("record %d: %v", i, result.Err)
+		}
+	}
+	if store.tries > 25 {
+		t.Errorf("it took %d writes to isolate one record of 1000", store.tries)
+	}
+}
+
+// A caller that gives up leaves the queue; those beside it are not touched.
+func TestCommitterForgetsWhoGaveUp(t *testing.T) {
+	store := &memory{delay: 100 * time.Millisecond}
+	committer := ingestion.NewCommitter(store, ingestion.CommitOptions{Writers: 1})
+	defer committer.Close(context.WithoutCancel(t.Context()))
+	patient, gone := record("patient"), record("gone")
+	var callers sync.WaitGroup
+	insert := func(ctx context.Context, r ingestion.Record, want error) {
+		callers.Go(func() {
+			if _, err := committer.Insert(ctx, []ingestion.Record{r}); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", r.PlayerID, err, want)
+			}
+		})
+	}
+	insert(t.Context(), record("first"), nil)
+	time.Sleep(20 * time.Millisecond) // the writer is busy with the first now
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	insert(short, gone, context.DeadlineExceeded)
+	insert(t.Context(), patient, nil)
+	callers.Wait()
+	if store.writesWith(gone.EventID) != 0 || store.writesWith(patient.EventID) != 1 {
+		t.Errorf("who gave up was written %d times, who waited %d", store.writesWith(gone.EventID), store.writesWith(patient.EventID))
+	}
+	if queued := committer.Queued(); queued != 0 {
+		t.Errorf("%d records are queued", queued)
+	}
+}
+
+func TestCommitterBoundsItsQueue(t *testing.T) {
+	for name, options := range map[string]ingestion.CommitOptions{
+		"records": {Writers: 1, MaxQueue: 5},
+		"bytes":   {Writers: 1, MaxQueueBytes: 5000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &memory{delay: 50 * time.Millisecond}
+			committer := ingestion.NewCommitter(store, options)
+			defer committer.Close(t.Context())
+			var refused, stored int
+			var mu sync.Mutex
+			var callers sync.WaitGroup
+			for range 20 {
+				callers.Go(func() {
+					r := record("p")
+					r.Metadata = []byte(`"` + strings.Repeat("x", 800) + `"`)
+					_, err := committer.Insert(t.Context(), []ingestion.Record{r})
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case err == nil:
+						stored++
+					case errors.Is(err, ingestion.ErrOverloaded) && errors.Is(err, ingestion.ErrUnavailable):
+						refused++
+					default:
+						t.Error(err)
+					}
+				})
+			}
+			callers.Wait()
+			if stored < 5 || stored > 12 || stored != len(store.stored()) {
+				t.Errorf("%d stored, %d refused", stored, refused)
+			}
+		})
+	}
+}
+
+func TestCommitterClose(t *testing.T) {
+	t.Run("writes what waits", func(t *testing.T) {
+		store := &memory{delay: 30 * time.Millisecond}
+		committer := ingestion.NewCommitter(store, ingestion.CommitOptions{Writers: 1})
+		var callers sync.WaitGroup
+		for range 10 {
+			callers.Go(func() {
+				if _, err := committer.Insert(context.Background(), []ingestion.Record{record("p")}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(10 * time.Millisecond)
+		committer.Close(t.Context())
+		callers.Wait()
+		if len(store.stored()) != 10 {
+			t.Errorf("%d of 10 were stored", len(store.stored()))
+		}
+		if _, err := committer.Insert(t.Context(), []ingestion.Record{record("late")}); !errors.Is(err, ingestion.ErrUnavailable) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+	t.Run("does not wait for a store that hangs", func(t *testing.T) {
+		committer := ingestion.NewCommitter(&memory{delay: time.Minute}, ingestion.CommitOptions{})
+		answered := make(chan error, 1)
+		go func() {
+			_, err := committer.Insert(context.Background(), []ingestion.Record{record("p")})
+			answered <- err
+		}()
+		time.Sleep(10 * time.Millisecond)
+		grace, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		committer.Close(grace)
+		if err := <-answered; !errors.Is(err, ingestion.ErrUnavailable) {
+			t.Errorf("the request was answered %v", err)
+		}
+	})
+}
+
+func BenchmarkCommitter(b *testing.B) {
+	committer := ingestion.NewCommitter(discard{}, ingestion.CommitOptions{})
+	defer committer.Close(context.Background())
+	r := []ingestion.Record{record("p")}
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := committer.Insert(context.Background(), r); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// discard is a Writer that takes no time.
+type discard struct{}
+
+func (discard) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	return make([]ingestion.Outcome, len(records)), nil
+}

@@ -1,0 +1,55 @@
+package ingestion
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+)
+
+// Config is what a Server is made from. Store is required; any other zero
+// field means its default.
+type Config struct {
+	Store     Store
+	StoreName string        // how GET /ready calls the store; postgres
+	Rules     event.Rules   // event.DefaultRules
+	Commit    CommitOptions // how requests share writes
+
+	MaxBody       int64         // bytes of one event's body, after decompression; 64 KiB
+	MaxBatchBody  int64         // bytes of a batch's body, after decompression; 1 MiB
+	MaxBatch      int           // events in a batch; 1,000
+	Deadline      time.Duration // of storing, after which a request is answered 503; 5 s
+	ShutdownGrace time.Duration // for requests in flight when Run is told to stop; 15 s
+
+	// Dependencies are checked by GET /ready after the store.
+	Dependencies []Dependency
+	// Registry takes the metrics and serves GET /metrics; a new one with those
+	// of the Go runtime and the process.
+	Registry *prometheus.Registry
+	Log      *slog.Logger     // slog.DiscardHandler
+	Now      func() time.Time // time.Now
+}
+
+// Dependency is something besides the store without which the service is not ready.
+type Dependency struct {
+	Name string
+	Ping func(ctx context.Context) error // its error is shown to readers of GET /ready
+}
+
+func (c Config) withDefaults() Config {
+	c.StoreName = orDefault(c.StoreName, "postgres")
+	c.Rules = orDefault(c.Rules, event.DefaultRules())
+	c.MaxBody = orDefault(c.MaxBody, 64<<10)
+	c.MaxBatchBody = orDefault(c.MaxBatchBody, 1<<20)
+	c.MaxBatch = orDefault(c.MaxBatch, 1000)
+	c.Deadline = orDefault(c.Deadline, 5*time.Second)
+	c.ShutdownGrace = orDefault(c.ShutdownGrace, 15*time.Second)
+	c.Log = orDefault(c.Log, slog.New(slog.DiscardHandler))
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}

@@ -1,0 +1,115 @@
+package ingestion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
+)
+
+// postEvent answers POST /api/v1/events.
+func (s *Server) postEvent(w http.ResponseWriter, r *http.Request) {
+	id, err := s.takeEvent(w, r)
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	writeJSON(w, http.StatusCreated, eventapi.Accepted{EventID: id})
+}
+
+func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, err error) {
+	testRun, err := testRunOf(r)
+	if err != nil {
+		return "", err
+	}
+	if _, err := mediaType(r, eventapi.JSON); err != nil {
+		return "", err
+	}
+	body, release, err := s.readBody(w, r, s.config.MaxBody)
+	if err != nil {
+		return "", err
+	}
+	now := s.now()
+	e, err := s.decoder.Decode(body, now)
+	release()
+	if err != nil {
+		return "", err
+	}
+	results, err := s.insert(r.Context(), []Record{{Event: e, ReceivedAt: now, TestRun: testRun}})
+	if err != nil {
+		return "", err
+	}
+	if results[0].Err != nil {
+		s.config.Log.Warn("the store refuses an event's data", "eventId", e.EventID.String(), "error", results[0].Err)
+		return "", unstorable()
+	}
+	return e.EventID.String(), nil
+}
+
+// insert stores the records within the deadline, and counts them.
+func (s *Server) insert(ctx context.Context, records []Record) ([]Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Deadline)
+	defer cancel()
+	results, err := s.committer.Insert(ctx, records)
+	for _, result := range results {
+		if err == nil && result.Err == nil {
+			s.metrics.accept(result.Outcome)
+		}
+	}
+	return results, err
+}
+
+// now is the time of receipt, in the precision that the store keeps.
+func (s *Server) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
+
+// testRunOf returns the id of the test run that sends the request, if one does.
+func testRunOf(r *http.Request) (string, error) {
+	values := r.Header.Values(eventapi.TestHeader)
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) > 1 || !isName(values[0]) {
+		const reason = "must be one id of 1 to 128 letters, digits, '.', '_', ':' or '-'"
+		return "", &requestError{
+			status: http.StatusBadRequest, code: eventapi.InvalidHeader,
+			message: "the header " + eventapi.TestHeader + " " + reason,
+			fields:  []event.FieldError{{Field: eventapi.TestHeader, Code: event.CodeInvalidFormat, Reason: reason}},
+		}
+	}
+	return values[0], nil
+}
+
+// mediaType returns the media type of the body, which must be one of those allowed.
+func mediaType(r *http.Request, allowed ...string) (string, error) {
+	header := r.Header.Get("Content-Type")
+	if header == allowed[0] { // what nearly all clients send
+		return header, nil
+	}
+	unsupported := func(problem string) error {
+		return &requestError{
+			status: http.StatusUnsupportedMediaType, code: eventapi.UnsupportedMediaType,
+			message: fmt.Sprintf("%s; send Content-Type: %s", problem, orList(allowed)),
+		}
+	}
+	if header == "" {
+		return "", unsupported("the request has no Content-Type")
+	}
+	media, params, err := mime.ParseMediaType(header)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return "", unsupported("the Content-Type cannot be read")
+	}
+	if charset, ok := params["charset"]; ok && !isUTF8(charset) {
+		return "", unsupported(fmt.Sprintf("the charset %s is not taken, only utf-8", shown(charset)))
+	}
+	for _, want := range allowed {
+		if media == want {
+			return media, nil
+		}
+	}
+	return "", unsupported(fmt.Sprintf("the Content-Type %s is not taken here", shown(media)))
+}

@@ -1,0 +1,102 @@
+package ingestion
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+)
+
+// metrics is what the service measures of itself. docs/events-api.md lists
+// the names.
+type metrics struct {
+	registry *prometheus.Registry
+	handler  http.Handler
+
+	requests *prometheus.CounterVec   // route, status
+	seconds  *prometheus.HistogramVec // route
+	inFlight prometheus.Gauge
+	events   *prometheus.CounterVec // result
+	rejected *prometheus.CounterVec // reason
+	group    prometheus.Histogram
+	writes   *prometheus.HistogramVec // result
+}
+
+// newMetrics registers the metrics with the registry, or with a new one that
+// has those of the process too.
+func newMetrics(registry *prometheus.Registry) (*metrics, error) {
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	const namespace, subsystem = "gamemetrics", "ingestion"
+	latencies := []float64{.0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	m := &metrics{
+		registry: registry,
+		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "http_requests_total",
+			Help: "HTTP requests answered, by route and status.",
+		}, []string{"route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "http_request_seconds",
+			Help: "Time from a request's header to its answer, by route.", Buckets: latencies,
+		}, []string{"route"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "http_requests_in_flight",
+			Help: "HTTP requests being answered now.",
+		}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "events_total",
+			Help: "Events accepted, by result: stored, or duplicate of one stored before.",
+		}, []string{"result"}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "events_rejected_total",
+			Help: "Events rejected as invalid, by the code of their first invalid field.",
+		}, []string{"reason"}),
+		group: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "group_events",
+			Help: "Events that shared one write to the store.", Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+		}),
+		writes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "write_seconds",
+			Help: "Time of one write to the store, by result: ok, unstorable or failed.", Buckets: latencies,
+		}, []string{"result"}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.events, m.rejected, m.group, m.writes} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// queued adds the length of the committer's queue.
+func (m *metrics) queued(length func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "gamemetrics", Subsystem: "ingestion", Name: "queued_events",
+		Help: "Events that wait for a writer now.",
+	}, func() float64 { return float64(length()) }))
+}
+
+func (m *metrics) served(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) accept(outcome Outcome) {
+	if outcome == Duplicate {
+		m.events.WithLabelValues("duplicate").Inc()
+		return
+	}
+	m.events.WithLabelValues("stored").Inc()
+}
+
+func (m *metrics) reject(invalid *event.Invalid) {
+	m.rejected.WithLabelValues(string(invalid.Fields[0].Code)).Inc()
+}

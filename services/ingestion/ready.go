@@ -1,0 +1,68 @@
+package ingestion
+
+import (
+	"context"
+	_ "embed"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
+)
+
+// readyTimeout bounds one check of all dependencies.
+const readyTimeout = 2 * time.Second
+
+// OpenAPI is the description of the API, an OpenAPI 3.1 document in JSON.
+//
+//go:embed openapi.json
+var openAPI []byte
+
+// getHealth answers GET /health: whoever reads the answer knows that the
+// process serves.
+func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusOK, eventapi.State{Status: eventapi.StatusOK})
+}
+
+// getReady answers GET /ready with the state of each dependency.
+func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	state := eventapi.State{Status: eventapi.StatusOK, Dependencies: s.ping(ctx)}
+	if s.stopping.Load() {
+		state.Dependencies = append(state.Dependencies, eventapi.Dependency{
+			Name: "ingestion", Status: eventapi.StatusUnavailable, Reason: "it is shutting down",
+		})
+	}
+	status := http.StatusOK
+	for _, dependency := range state.Dependencies {
+		if dependency.Status != eventapi.StatusOK {
+			state.Status, status = eventapi.StatusUnavailable, http.StatusServiceUnavailable
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, status, state)
+}
+
+// ping checks all dependencies at the same time.
+func (s *Server) ping(ctx context.Context) []eventapi.Dependency {
+	all := append([]Dependency{{Name: s.config.StoreName, Ping: s.config.Store.Ping}}, s.config.Dependencies...)
+	found := make([]eventapi.Dependency, len(all))
+	var checks sync.WaitGroup
+	for i, dependency := range all {
+		checks.Go(func() {
+			found[i] = eventapi.Dependency{Name: dependency.Name, Status: eventapi.StatusOK}
+			if err := dependency.Ping(ctx); err != nil {
+				found[i].Status, found[i].Reason = eventapi.StatusUnavailable, err.Error()
+			}
+		})
+	}
+	checks.Wait()
+	return found
+}
+
+// getOpenAPI answers GET /openapi.json.
+func (s *Server) getOpenAPI(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", eventapi.JSON)
+	_, _ = w.Write(openAPI)
+}

@@ -1,0 +1,109 @@
+package ingestion
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
+)
+
+// Limits of a connection. They are far above what a client on a bad network
+// needs, and end those that hold connections for nothing.
+const (
+	headerTimeout  = 5 * time.Second
+	bodyTimeout    = 20 * time.Second // header and body together
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+)
+
+// Server is the ingestion service.
+type Server struct {
+	config    Config
+	decoder   *event.Decoder
+	committer *Committer
+	metrics   *metrics
+	routes    map[string]route
+	bodies    sync.Pool // of *bytes.Buffer
+	unpackers unpackers
+	stopping  atomic.Bool
+}
+
+// New returns a server whose writers run. Run it once, or Close it.
+func New(config Config) (*Server, error) {
+	if config.Store == nil {
+		return nil, errors.New("ingestion needs a store")
+	}
+	s := &Server{config: config.withDefaults()}
+	s.decoder = event.NewDecoder(s.config.Rules)
+	s.bodies.New = func() any { return new(bytes.Buffer) }
+	var err error
+	if s.metrics, err = newMetrics(s.config.Registry); err != nil {
+		return nil, err
+	}
+	s.committer = NewCommitter(&watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}, s.config.Commit)
+	s.metrics.queued(s.committer.Queued)
+	s.routes = map[string]route{
+		eventapi.EventsPath:  {http.MethodPost: s.postEvent},
+		eventapi.BatchPath:   {http.MethodPost: s.postBatch},
+		eventapi.HealthPath:  {http.MethodGet: s.getHealth},
+		eventapi.ReadyPath:   {http.MethodGet: s.getReady},
+		eventapi.MetricsPath: {http.MethodGet: s.metrics.handler.ServeHTTP},
+		eventapi.OpenAPIPath: {http.MethodGet: s.getOpenAPI},
+	}
+	return s, nil
+}
+
+// Handler returns the whole API.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// Close ends the writers when what waits is written, or when ctx ends. Run does
+// it too.
+func (s *Server) Close(ctx context.Context) { s.committer.Close(ctx) }
+
+// Run serves on the listener until ctx ends. It then stops accepting, answers
+// the requests in flight within the shutdown grace, and returns nil. It closes
+// the listener.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      bodyTimeout + s.config.Deadline + 5*time.Second,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	s.config.Log.Info("ingestion serves", "address", listener.Addr().String())
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-served:
+		served <- failed
+	}
+	s.stopping.Store(true)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.ShutdownGrace)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		s.config.Log.Warn("requests were still in flight when the shutdown grace ended", "grace", s.config.ShutdownGrace.String())
+		_ = server.Close()
+	}
+	s.committer.Close(grace)
+	<-served
+	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
+		return &problem.Error{What: "ingestion stopped serving on " + listener.Addr().String(), Cause: failed}
+	}
+	s.config.Log.Info("ingestion stopped")
+	return nil
+}
