@@ -130,7 +130,7 @@ func (l *lines) update(e engine.Event) {
 	if !ok || e.Update == nil {
 		return
 	}
-	text := activity(e.Update)
+	text := Activity(e.Update)
 	if e.Update.Kind == engine.UpdateWarning {
 		if !stage.warned[text] {
 			stage.warned[text] = true

@@ -112,11 +112,14 @@ func labelled(label string, indent int, text string, width int) []string {
 	text = strings.TrimRight(text, "\n ")
 	var parts []string
 	for line := range strings.SplitSeq(text, "\n") {
-		line = OneLine(line)
+		// A line's own indentation stays: it may be a marked line of a file.
+		deeper := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		wrapped := []string{OneLine(line)}
 		if width > 0 {
-			parts = append(parts, Wrap(line, max(20, width-indent))...)
-		} else {
-			parts = append(parts, line)
+			wrapped = Wrap(wrapped[0], max(20, width-indent-len(deeper)))
+		}
+		for _, part := range wrapped {
+			parts = append(parts, deeper+part)
 		}
 	}
 	for i := range parts {

@@ -82,9 +82,9 @@ func phrasesOf(verb engine.Verb, env string) phrases {
 	}
 }
 
-// activity is what a running stage does, in words: a progress bar's numbers
-// are left to activityCount.
-func activity(u *engine.Update) string {
+// Activity is what a running stage does, in words: a progress bar's numbers
+// and the usual time are not in it.
+func Activity(u *engine.Update) string {
 	message := OneLine(u.Message)
 	if u.Kind == engine.UpdateWaiting && !strings.HasPrefix(message, "waiting") {
 		message = "waiting for " + message

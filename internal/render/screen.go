@@ -32,11 +32,13 @@ const (
 )
 
 // Draw replaces the block by lines, each shortened to the terminal's width.
-// Lines beyond the terminal's height are left out; who draws should leave out
-// better ones.
+// Lines beyond the terminal's height are left out and counted in the last one.
 func (s *Screen) Draw(lines []string) {
 	columns, rows := s.size()
-	lines = lines[:min(len(lines), max(1, rows-1))]
+	if room := max(1, rows-1); len(lines) > room {
+		left := Plural(len(lines)-room+1, "more line")
+		lines = append(slices.Clone(lines[:room-1]), "… "+left)
+	}
 	s.replace(lines, columns, rows)
 }
 

@@ -311,7 +311,7 @@ func (t *tree) activity(r *row, now time.Time, width int) string {
 		}
 		parts = append(parts, count)
 	}
-	if text := activity(u); text != "" {
+	if text := Activity(u); text != "" {
 		parts = append(parts, text)
 	}
 	if note := usual(u, now.Sub(r.since)); note != "" {
