@@ -1,0 +1,204 @@
+// Package teardown is `gmctl teardown`: remove an environment and prove it gone.
+package teardown
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gamemetrics/gmctl/internal/cli/commandline"
+	"github.com/gamemetrics/gmctl/internal/cli/confirm"
+	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/environment"
+	"github.com/gamemetrics/gmctl/internal/iostreams"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/render"
+)
+
+// Environment is what is torn down.
+type Environment interface {
+	Engine(sink engine.Sink, command string) (*engine.Engine, error)
+	Lock(command string) (*engine.Lock, error)
+}
+
+// Options are what `gmctl teardown` works with.
+type Options struct {
+	IO        *iostreams.IOStreams
+	EnvName   string
+	LogFormat string
+	Command   string // as it is recorded in the journal
+	Open      func(keepData bool) (Environment, error)
+
+	Output   render.Format
+	Yes      bool
+	KeepData bool
+}
+
+// NewCommand returns `gmctl teardown`.
+func NewCommand(f *factory.Factory) *cobra.Command { return newCommand(f, run) }
+
+func newCommand(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:     "teardown",
+		Aliases: []string{"down"},
+		Short:   "Remove the environment and its data, and prove it gone",
+		Long: `Show what would go and what data it holds, ask for the environment's name to be
+typed, then stop and delete everything, last things first. At the end look at
+everything again: teardown succeeds only if nothing is left.
+
+With --keep-data everything is stopped and the data stays; gmctl up finds it again.`,
+		Example: `  gmctl teardown
+  gmctl teardown --keep-data
+  gmctl teardown --yes -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.EnvName, opts.LogFormat, opts.Command = f.EnvName, f.LogFormat, commandline.Of(cmd, args)
+			opts.Open = func(keepData bool) (Environment, error) {
+				return f.Environment(environment.Options{KeepData: keepData})
+			}
+			return run(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&opts.KeepData, "keep-data", false, "stop everything and leave the data")
+	render.FormatFlag(cmd, &opts.Output)
+	return cmd
+}
+
+func run(ctx context.Context, opts *Options) error {
+	env, err := opts.Open(opts.KeepData)
+	if err != nil {
+		return err
+	}
+	lock, err := env.Lock(opts.Command)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+
+	progress, err := render.NewProgress(opts.IO, opts.LogFormat)
+	if err != nil {
+		return err
+	}
+	defer progress.Close()
+	var failed *problem.Error // as shown at the end of the run
+	walker, err := env.Engine(func(e engine.Event) {
+		if e.Kind == engine.RunDone {
+			failed = e.Problem
+		}
+		progress.Handle(e)
+	}, opts.Command)
+	if err != nil {
+		return err
+	}
+	defer walker.Journal.Close()
+
+	before, err := walker.Plan(ctx, engine.GoalAbsent, engine.Selection{})
+	if err != nil {
+		return err
+	}
+	if render.NewPlanDocument(opts.EnvName, engine.GoalAbsent, before).Empty() {
+		return nothing(opts, before)
+	}
+	if err := announce(ctx, opts, before); err != nil {
+		return err
+	}
+	result, err := walker.Teardown(ctx, engine.Selection{})
+	progress.Close()
+	o := &outcome{before: before, result: result}
+	if err == nil {
+		o.after, err = walker.Plan(ctx, engine.GoalAbsent, engine.Selection{})
+	}
+	if err == nil {
+		err = o.leftovers()
+	}
+	o.problem = problem.From(err)
+	if printErr := o.print(opts); err == nil {
+		err = printErr
+	}
+	if failed != nil {
+		err = render.Shown(err)
+	}
+	return err
+}
+
+// nothing says that there is nothing to tear down.
+func nothing(opts *Options, plans []engine.StagePlan) error {
+	if opts.Output != render.Table {
+		return (&outcome{before: plans, result: &engine.Result{}}).print(opts)
+	}
+	fmt.Fprintf(opts.IO.Err, "%s %s is not there: nothing to remove\n", opts.IO.Paint(iostreams.Green, "✓"), opts.EnvName)
+	if kept := kept(plans); len(kept) > 0 {
+		fmt.Fprintf(opts.IO.Err, "  still kept: %s\n", strings.Join(kept, ", "))
+	}
+	return nil
+}
+
+// announce shows what goes, and asks.
+func announce(ctx context.Context, opts *Options, plans []engine.StagePlan) error {
+	if opts.LogFormat != render.LogJSON {
+		table := render.NewStatusTable(opts.IO, render.PlanHeader()...)
+		render.FillPlan(table, plans)
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(opts.IO.Err)
+		for _, line := range consequences(opts, plans) {
+			fmt.Fprintln(opts.IO.Err, line)
+		}
+	}
+	if opts.Yes {
+		return nil
+	}
+	return confirm.Typed(ctx, opts.IO, "tear down the environment", opts.EnvName)
+}
+
+// consequences say in words what is lost and what stays.
+func consequences(opts *Options, plans []engine.StagePlan) []string {
+	var lost []string
+	for _, stage := range plans {
+		for _, change := range stage.Plan.Changes {
+			if change.Holds != "" && change.Action != engine.ActionKeep && change.Action != engine.ActionStop {
+				lost = append(lost, fmt.Sprintf("%s (%s)", render.OneLine(change.Holds), stage.Stage))
+			}
+		}
+	}
+	var lines []string
+	if len(lost) > 0 {
+		lines = append(lines, opts.IO.Paint(iostreams.Yellow, "This data is deleted for good: ")+strings.Join(lost, ", "))
+		if !opts.KeepData {
+			lines = append(lines, opts.IO.Paint(iostreams.Faint, "To keep the data, run: gmctl teardown --keep-data"))
+		}
+	} else if len(kept(plans)) == 0 {
+		lines = append(lines, "No data is lost.")
+	}
+	if kept := kept(plans); len(kept) > 0 {
+		lines = append(lines, opts.IO.Paint(iostreams.Green, "This stays: ")+strings.Join(kept, ", "))
+	}
+	return lines
+}
+
+// kept names what the plans leave.
+func kept(plans []engine.StagePlan) []string {
+	var names []string
+	for _, stage := range plans {
+		for _, change := range stage.Plan.Changes {
+			if change.Action == engine.ActionKeep {
+				names = append(names, object(change))
+			}
+		}
+	}
+	return names
+}
+
+// object names what a change is about, with the data it holds.
+func object(change engine.Change) string {
+	if change.Holds == "" {
+		return render.OneLine(change.Object)
+	}
+	return fmt.Sprintf("%s (%s)", render.OneLine(change.Object), render.OneLine(change.Holds))
+}

@@ -1,0 +1,203 @@
+// Package up is `gmctl up`: bring an environment up, or back to what its
+// configuration wants.
+package up
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gamemetrics/gmctl/internal/cli/commandline"
+	"github.com/gamemetrics/gmctl/internal/cli/confirm"
+	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/cli/selection"
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/environment"
+	"github.com/gamemetrics/gmctl/internal/iostreams"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/render"
+)
+
+// Environment is what is brought up.
+type Environment interface {
+	Engine(sink engine.Sink, command string) (*engine.Engine, error)
+	Lock(command string) (*engine.Lock, error)
+}
+
+// Options are what `gmctl up` works with.
+type Options struct {
+	IO        *iostreams.IOStreams
+	EnvName   string
+	LogFormat string
+	Command   string // as it is recorded in the journal
+	Open      func() (Environment, error)
+	// Follow stays with the environment that is up, until ctx ends.
+	Follow func(ctx context.Context, env Environment) error
+
+	Selection  engine.Selection
+	Output     render.Format
+	Timeout    time.Duration // 0: as long as it takes
+	Yes        bool
+	Foreground bool
+}
+
+// follower is an environment that can be stayed with.
+type follower interface {
+	Follow(ctx context.Context) error
+}
+
+// NewCommand returns `gmctl up`.
+func NewCommand(f *factory.Factory) *cobra.Command { return newCommand(f, run) }
+
+func newCommand(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Follow: follow}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the environment up, or back to what its configuration wants",
+		Long: `Walk the environment's stages and make each what the configuration wants, in
+parallel where nothing stands between them. What is as it should be is left
+alone, so up may be run at any time: to begin, to repair, or to go on where an
+earlier run was interrupted or failed.
+
+The local environment runs on in the background; --foreground stays with it and
+stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
+		Example: `  gmctl up
+  gmctl up --timeout 2m --yes
+  gmctl up --only supervisor,postgres,schema
+  gmctl up --skip smoke -o json | jq .data.endpoints`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.EnvName, opts.LogFormat, opts.Command = f.EnvName, f.LogFormat, commandline.Of(cmd, args)
+			opts.Open = func() (Environment, error) { return f.Environment(environment.Options{}) }
+			if opts.Timeout < 0 {
+				return &problem.Error{What: "the timeout is negative", Next: "choose how long up may take: --timeout 5m", Kind: problem.Usage}
+			}
+			return run(cmd.Context(), opts)
+		},
+	}
+	selection.Flags(cmd, &opts.Selection, func() ([]engine.Node, error) {
+		env, err := f.Environment(environment.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return env.Graph.Nodes(), nil
+	})
+	flags := cmd.Flags()
+	flags.DurationVar(&opts.Timeout, "timeout", 0, "give up after this `time`; 0 waits as long as it takes")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "do not ask before a change that loses data")
+	flags.BoolVar(&opts.Foreground, "foreground", false, "stay with the environment until Ctrl-C")
+	render.FormatFlag(cmd, &opts.Output)
+	return cmd
+}
+
+func follow(ctx context.Context, env Environment) error {
+	f, ok := env.(follower)
+	if !ok {
+		return &problem.Error{
+			What: "this environment does not run in the foreground",
+			Next: "leave --foreground out, and see: gmctl logs -f",
+			Kind: problem.Usage,
+		}
+	}
+	return f.Follow(ctx)
+}
+
+func run(ctx context.Context, opts *Options) error {
+	env, err := opts.Open()
+	if err != nil {
+		return err
+	}
+	outcome, err := apply(ctx, opts, env)
+	if outcome != nil {
+		if printErr := outcome.print(opts); err == nil {
+			err = printErr
+		}
+	}
+	if err != nil || !opts.Foreground {
+		return err
+	}
+	return opts.Follow(ctx, env)
+}
+
+// apply brings env up under its lock. The outcome is nil if nothing was tried.
+func apply(ctx context.Context, opts *Options, env Environment) (*outcome, error) {
+	lock, err := env.Lock(opts.Command)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+
+	progress, err := render.NewProgress(opts.IO, opts.LogFormat)
+	if err != nil {
+		return nil, err
+	}
+	defer progress.Close()
+	limit := newDeadline(opts, progress.Handle)
+	walker, err := env.Engine(limit.handle, opts.Command)
+	if err != nil {
+		return nil, err
+	}
+	defer walker.Journal.Close()
+	if !opts.Yes {
+		if err := agree(ctx, opts, walker); err != nil {
+			return nil, err
+		}
+	}
+	bounded, cancel := limit.bound(ctx)
+	defer cancel()
+	result, err := walker.Up(bounded, opts.Selection)
+	progress.Close()
+	if err != nil {
+		err = limit.explain(bounded, err)
+	}
+	if result == nil {
+		return nil, err
+	}
+	o := &outcome{result: *result, problem: problem.From(err)}
+	if err == nil {
+		o.health = walker.Check(ctx)
+	}
+	if limit.shown(err) {
+		err = render.Shown(err)
+	}
+	return o, err
+}
+
+// agree asks before changes that lose data.
+func agree(ctx context.Context, opts *Options, walker *engine.Engine) error {
+	plans, err := walker.Plan(ctx, engine.GoalPresent, opts.Selection)
+	if err != nil {
+		return err
+	}
+	losing := losses(plans)
+	if len(losing) == 0 {
+		return nil
+	}
+	table := render.NewStatusTable(opts.IO, render.PlanHeader()...)
+	render.FillPlan(table, losing)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return confirm.Typed(ctx, opts.IO, "go on and lose this data", opts.EnvName)
+}
+
+// losses are the changes that lose data.
+func losses(plans []engine.StagePlan) []engine.StagePlan {
+	var losing []engine.StagePlan
+	for _, stage := range plans {
+		var changes []engine.Change
+		for _, change := range stage.Plan.Changes {
+			if change.Holds != "" && (change.Action == engine.ActionDelete || change.Action == engine.ActionReplace) {
+				changes = append(changes, change)
+			}
+		}
+		if len(changes) > 0 {
+			losing = append(losing, engine.StagePlan{Stage: stage.Stage, Plan: engine.Plan{Changes: changes}})
+		}
+	}
+	return losing
+}
+
+var errTimeout = errors.New("the time given with --timeout is over")
