@@ -2,30 +2,43 @@
 package environment
 
 import (
+	"context"
 	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/gamemetrics/gmctl/internal/config"
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // Options are what a command line adds to the configuration.
 type Options struct {
-	KeepData bool // teardown leaves the data directory
+	KeepData bool // teardown leaves the data, and the journal that tells of it
 }
 
 // Environment is a configured environment: where it lives and its stages.
 type Environment struct {
-	Name string
-	Dirs paths.Dirs
+	Name     string
+	Provider config.Provider
+	Dirs     paths.Dirs
+	Graph    *engine.Graph
+
+	options  Options
+	platform *platform
 }
 
 // Open returns the environment called name.
 func Open(cfg *config.Config, name string, options Options) (*Environment, error) {
-	if _, ok := cfg.Environments[name]; !ok {
+	settings, ok := cfg.Environments[name]
+	if !ok {
 		return nil, &problem.Error{
 			What: fmt.Sprintf("there is no environment %q", name),
-			Next: "add it to " + config.FileName + ", or leave --env out for the environment local",
+			Next: fmt.Sprintf("choose one of: %s; or add it to %s", strings.Join(slices.Sorted(maps.Keys(cfg.Environments)), ", "), config.FileName),
 			Kind: problem.Usage,
 		}
 	}
@@ -33,5 +46,45 @@ func Open(cfg *config.Config, name string, options Options) (*Environment, error
 	if err != nil {
 		return nil, err
 	}
-	return &Environment{Name: name, Dirs: dirs}, nil
+	e := &Environment{Name: name, Provider: settings.Provider, Dirs: dirs, options: options}
+	if e.platform, err = newPlatform(name, dirs, settings.Local); err != nil {
+		return nil, err
+	}
+	e.Graph, err = engine.NewGraph(e.platform.nodes(options)...)
+	return e, err
 }
+
+// JournalPath is the file of the environment's journal.
+func (e *Environment) JournalPath() string { return filepath.Join(e.Dirs.State, "journal.jsonl") }
+
+// Lock makes this process the environment's only writer, or says who is. The
+// caller releases it.
+func (e *Environment) Lock(command string) (*engine.Lock, error) {
+	if err := e.Dirs.Make(); err != nil {
+		return nil, &problem.Error{What: "the directories of the environment " + e.Name + " cannot be made", Cause: err, Next: "gmctl doctor"}
+	}
+	return engine.AcquireLock(filepath.Join(e.Dirs.State, "lock"), engine.CurrentHolder(command))
+}
+
+// Engine returns the engine over the environment's stages. Its journal is open
+// until Close of the engine's journal; hold the Lock while it writes.
+func (e *Environment) Engine(sink engine.Sink, command string) (*engine.Engine, error) {
+	journal, err := engine.OpenJournal(e.JournalPath())
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Options{Env: e.Name, Command: command, Graph: e.Graph, Journal: journal, Sink: sink}), nil
+}
+
+// IngestionURL is the base URL of the event API.
+func (e *Environment) IngestionURL(ctx context.Context) (string, error) {
+	return e.platform.ingestionURL(ctx)
+}
+
+// DatabaseURL is how a program connects to the database; it holds a password.
+func (e *Environment) DatabaseURL(ctx context.Context) (string, error) {
+	return e.platform.databaseURL(ctx)
+}
+
+// Kafka is how a program connects to Kafka.
+func (e *Environment) Kafka(ctx context.Context) (kafka.Config, error) { return e.platform.kafka(ctx) }

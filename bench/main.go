@@ -1,0 +1,89 @@
+//go:build unix
+
+// Command bench measures gmctl side by side with the peers that its users know,
+// in one run, and prints a JSON line a figure. `make bench NAME=local` runs it;
+// docs/benchmarks.md says what came out.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+)
+
+// figure is one measured number. Where a peer was measured in the same run, the
+// bound is on the ratio ours/peer; else on ours.
+type figure struct {
+	Name    string   `json:"name"`
+	Ours    float64  `json:"ours"`
+	Peer    *float64 `json:"peer,omitempty"`
+	PeerIs  string   `json:"peer_is,omitempty"`
+	Unit    string   `json:"unit"`
+	Ratio   *float64 `json:"ratio,omitempty"`
+	AtLeast *float64 `json:"at_least,omitempty"`
+	AtMost  *float64 `json:"at_most,omitempty"`
+	Holds   bool     `json:"holds"`
+}
+
+// against returns the figure ours/peer.
+func against(name, unit string, ours, peer float64, peerIs string) figure {
+	ratio := ours / peer
+	return figure{Name: name, Ours: ours, Peer: &peer, PeerIs: peerIs, Unit: unit, Ratio: &ratio}
+}
+
+// alone returns a figure with no peer.
+func alone(name, unit string, ours float64) figure { return figure{Name: name, Ours: ours, Unit: unit} }
+
+func (f figure) atMost(bound float64) figure {
+	f.AtMost = &bound
+	f.Holds = f.measured() <= bound
+	return f
+}
+
+func (f figure) atLeast(bound float64) figure {
+	f.AtLeast = &bound
+	f.Holds = f.measured() >= bound
+	return f
+}
+
+func (f figure) measured() float64 {
+	if f.Ratio != nil {
+		return *f.Ratio
+	}
+	return f.Ours
+}
+
+// areas are what -name may say.
+func areas() map[string]func(context.Context, string, func(figure)) error {
+	return map[string]func(context.Context, string, func(figure)) error{
+		"local": local,
+	}
+}
+
+func main() {
+	name := flag.String("name", "local", "the area to measure")
+	gmctl := flag.String("gmctl", "bin/gmctl", "the gmctl to measure")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	area, ok := areas()[*name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "bench: no area %q\n", *name)
+		os.Exit(2)
+	}
+	err := area(ctx, *gmctl, func(f figure) {
+		line, err := json.Marshal(f)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			return
+		}
+		fmt.Println(string(line))
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,151 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/config"
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/local"
+	"github.com/gamemetrics/gmctl/internal/paths"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/stage/component"
+	"github.com/gamemetrics/gmctl/internal/stage/schema"
+	"github.com/gamemetrics/gmctl/internal/stage/smoke"
+	"github.com/gamemetrics/gmctl/internal/stage/supervisor"
+	"github.com/gamemetrics/gmctl/internal/stage/topics"
+)
+
+// platform is the environment `local`: what runs in its supervisor.
+type platform struct {
+	spec   local.Spec
+	client *local.Client
+}
+
+func newPlatform(name string, dirs paths.Dirs, cfg config.Local) (*platform, error) {
+	spec, err := local.NewSpec(name, dirs, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &platform{spec, local.NewClient(dirs)}, nil
+}
+
+// nodes are the stages that make up the environment.
+func (p *platform) nodes(options Options) []engine.Node {
+	run := func(name, detail string, data ...string) engine.Stage {
+		return component.New(p.client, component.Options{Name: name, Detail: detail, Data: data, KeepData: options.KeepData})
+	}
+	var kafkaData []string
+	if !p.spec.External() {
+		kafkaData = []string{p.spec.KafkaDir()}
+	}
+	return []engine.Node{
+		{Name: "supervisor", About: "the background process", Stage: supervisor.New(p.client, p.spec)},
+		{Name: "postgres", About: "the system of record", Needs: []string{"supervisor"},
+			Stage: run(local.Postgres, "PostgreSQL, loopback only", p.spec.Postgres, p.spec.SecretsDir())},
+		{Name: "kafka", About: "the event bus", Needs: []string{"supervisor"},
+			Stage: run(local.Kafka, "Kafka, loopback only", kafkaData...)},
+		{Name: "schema", About: "the database's tables", Needs: []string{"postgres"}, Stage: schema.New(p.databaseURL)},
+		{Name: "topics", About: "the platform's topics", Needs: []string{"kafka"}, Stage: topics.New(p.kafka)},
+		{Name: "ingestion", About: "the HTTP API for events", Needs: []string{"schema"},
+			Stage: run(local.Ingestion, "HTTP API, loopback only")},
+		{Name: "relay", About: "PostgreSQL to Kafka", Needs: []string{"schema", "topics"},
+			Stage: run(local.Relay, "events to Kafka, each exactly once")},
+		{Name: "smoke", About: "an event all the way through", Needs: []string{"ingestion", "relay"},
+			Stage: smoke.New(p.smokeTarget)},
+	}
+}
+
+// connection returns how to connect to a component that runs.
+func (p *platform) connection(ctx context.Context, name string) (string, error) {
+	snapshot, err := p.client.Snapshot(ctx, false)
+	if errors.Is(err, local.ErrNotRunning) {
+		return "", notUp()
+	}
+	if err != nil {
+		return "", err
+	}
+	status := snapshot.Component(name)
+	if status.Connection == "" {
+		return "", &problem.Error{What: name + " is not running", Cause: cause(status), Next: "see why: gmctl status", Kind: problem.Unhealthy}
+	}
+	return status.Connection, nil
+}
+
+func cause(status local.Status) error {
+	if p := status.Problem.Error(); p != nil {
+		return p
+	}
+	return nil
+}
+
+func notUp() error {
+	return &problem.Error{What: "the environment is not up", Next: "bring it up: gmctl up", Kind: problem.Unhealthy}
+}
+
+func (p *platform) databaseURL(ctx context.Context) (string, error) {
+	return p.connection(ctx, local.Postgres)
+}
+
+func (p *platform) ingestionURL(ctx context.Context) (string, error) {
+	return p.connection(ctx, local.Ingestion)
+}
+
+func (p *platform) kafka(ctx context.Context) (kafka.Config, error) {
+	brokers, err := p.connection(ctx, local.Kafka)
+	if err != nil {
+		return kafka.Config{}, err
+	}
+	return kafka.Config{Brokers: strings.Split(brokers, ",")}, nil
+}
+
+func (p *platform) smokeTarget(ctx context.Context) (smoke.Target, error) {
+	var target smoke.Target
+	snapshot, err := p.client.Snapshot(ctx, false)
+	if err != nil {
+		return target, err
+	}
+	target.Instance = snapshot.Boot + " " + snapshot.SpecHash
+	if target.IngestionURL, err = p.ingestionURL(ctx); err != nil {
+		return target, err
+	}
+	if target.DatabaseURL, err = p.databaseURL(ctx); err != nil {
+		return target, err
+	}
+	target.Kafka, err = p.kafka(ctx)
+	return target, err
+}
+
+// leftovers lists what a teardown ought to have removed.
+func (p *platform) remains() []string {
+	return []string{p.spec.Postgres, p.spec.KafkaDir(), p.spec.SecretsDir(), filepath.Join(p.spec.Dirs.State, "supervisor.json")}
+}
+
+// Follow stays with the environment until ctx ends, and then stops it; its data
+// stays. It returns early, with a problem, if the supervisor ends.
+func (e *Environment) Follow(ctx context.Context) error {
+	const look = 500 * time.Millisecond
+	for {
+		alive, err := e.platform.client.Alive()
+		switch {
+		case err != nil:
+			return err
+		case !alive:
+			return &problem.Error{What: "the supervisor ended", Next: "read why: gmctl logs supervisor; start it again: gmctl up"}
+		}
+		select {
+		case <-ctx.Done():
+			return e.platform.client.Shutdown(context.WithoutCancel(ctx), silent{})
+		case <-time.After(look):
+		}
+	}
+}
+
+// silent drops what a stage reports.
+type silent struct{}
+
+func (silent) Report(engine.Update) {}

@@ -1,0 +1,106 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// brokerComponent is the Kafka of the environment: kfake in this process, its
+// logs synced to disk with every write, or a cluster that runs elsewhere.
+type brokerComponent struct {
+	spec  Spec
+	ports *ports
+	to    atomic.Pointer[kafka.Config] // nil while it is not up
+}
+
+// connection returns how to reach the brokers; false while they are not up.
+func (b *brokerComponent) connection() (kafka.Config, bool) {
+	if cfg := b.to.Load(); cfg != nil {
+		return *cfg, true
+	}
+	return kafka.Config{}, false
+}
+
+func (b *brokerComponent) run(ctx context.Context, say announcer) error {
+	defer b.to.Store(nil)
+	if b.spec.External() {
+		return b.watch(ctx, say)
+	}
+	say.doing("opening the embedded Kafka's logs")
+	port, err := b.ports.take(Kafka)
+	if err != nil {
+		return err
+	}
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1),
+		kfake.Ports(port),
+		kfake.ClusterID("gmctl-"+b.spec.Env),
+		kfake.DataDir(b.spec.KafkaDir()),
+		kfake.SyncWrites(),
+	)
+	if err != nil {
+		return &problem.Error{What: "the embedded Kafka did not start", Cause: err, Next: "look at the disk that holds " + b.spec.KafkaDir()}
+	}
+	defer cluster.Close()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	b.to.Store(&kafka.Config{Brokers: []string{address}})
+	say.ready(facts{
+		summary:    "embedded, 1 broker",
+		endpoints:  []engine.Endpoint{{Name: "bootstrap", URL: address}},
+		connection: address,
+	})
+	<-ctx.Done()
+	return nil
+}
+
+// watch follows a cluster that is not ours: ready while it answers.
+func (b *brokerComponent) watch(ctx context.Context, say announcer) error {
+	brokers := b.spec.Config.Kafka.Brokers
+	cfg := kafka.Config{Brokers: brokers}
+	say.doing("connecting to " + strings.Join(brokers, ","))
+	client, err := kafka.NewClient(cfg)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	look := func() (int, error) {
+		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		metadata, err := kadm.NewClient(client).BrokerMetadata(bounded)
+		return len(metadata.Brokers), err
+	}
+	count, err := look()
+	if err != nil {
+		return kafka.Explain(err, cfg)
+	}
+	b.to.Store(&cfg)
+	say.ready(facts{
+		summary:    fmt.Sprintf("external, %d brokers", count),
+		endpoints:  []engine.Endpoint{{Name: "bootstrap", URL: strings.Join(brokers, ",")}},
+		connection: strings.Join(brokers, ","),
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+		if _, err := look(); err != nil && ctx.Err() == nil {
+			say.warn(kafka.Explain(err, cfg))
+		} else {
+			say.warn(nil)
+		}
+	}
+}

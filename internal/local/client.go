@@ -1,0 +1,237 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/paths"
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// ErrNotRunning says that no supervisor runs.
+var ErrNotRunning = errors.New("the supervisor is not running")
+
+// Client talks to the supervisor of one environment.
+type Client struct {
+	dirs paths.Dirs
+	http *http.Client
+}
+
+// NewClient returns a client of the environment that lives in dirs.
+func NewClient(dirs paths.Dirs) *Client {
+	return &Client{dirs: dirs, http: &http.Client{Timeout: stopGrace + 5*time.Second}}
+}
+
+// Alive reports whether a supervisor runs: whether its lock is held.
+func (c *Client) Alive() (bool, error) {
+	if _, err := os.Stat(lockPath(c.dirs)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	lock := flock.New(lockPath(c.dirs))
+	free, err := lock.TryRLock()
+	if err != nil {
+		return false, fmt.Errorf("look at the supervisor's lock: %w", err)
+	}
+	if free {
+		return false, lock.Unlock()
+	}
+	return true, nil
+}
+
+// Snapshot is what the supervisor says of itself.
+type Snapshot struct {
+	PID        int
+	Boot       string // id of this run of the supervisor
+	SpecHash   string
+	Since      time.Time
+	components []Status
+}
+
+// Component returns the status of the component called name.
+func (s Snapshot) Component(name string) Status {
+	for _, c := range s.components {
+		if c.Name == name {
+			return c
+		}
+	}
+	return Status{Name: name, State: engine.StateAbsent}
+}
+
+// Snapshot asks the supervisor for its state; figures cost a few queries. It
+// returns ErrNotRunning where there is none.
+func (c *Client) Snapshot(ctx context.Context, figures bool) (Snapshot, error) {
+	path := "/v1/status"
+	if figures {
+		path += "?figures=1"
+	}
+	body, err := c.do(ctx, http.MethodGet, path)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	var answer report
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return Snapshot{}, fmt.Errorf("the supervisor's answer: %w", err)
+	}
+	return Snapshot{PID: answer.PID, Boot: answer.Boot, SpecHash: answer.SpecHash, Since: answer.Since, components: answer.Components}, nil
+}
+
+// Start has the supervisor start a component, and waits until it is ready. What
+// it waits for is reported. A component that keeps failing ends the wait when
+// it has failed three times, with its problem.
+func (c *Client) Start(ctx context.Context, name string, report engine.Reporter) error {
+	if _, err := c.do(ctx, http.MethodPost, "/v1/components/"+name+"/start"); err != nil {
+		return err
+	}
+	const poll = 10 * time.Millisecond
+	said, failures := "", -1
+	for {
+		snapshot, err := c.Snapshot(ctx, false)
+		if err != nil {
+			return err
+		}
+		status := snapshot.Component(name)
+		switch {
+		case status.State == engine.StateReady || status.State == engine.StateDegraded:
+			return nil
+		case failures < 0:
+			failures = status.Restarts
+		case status.Restarts >= failures+3 && status.Problem != nil:
+			return status.Problem.Error()
+		}
+		if update := updateOf(status); update.Message != said {
+			said = update.Message
+			report.Report(update)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(poll):
+		}
+	}
+}
+
+func updateOf(s Status) engine.Update {
+	if s.Problem != nil {
+		return engine.Update{Kind: engine.UpdateWarning, Message: fmt.Sprintf("attempt %d failed: %v", s.Restarts, s.Problem.Error())}
+	}
+	message := s.Message
+	if message == "" {
+		message = "starting"
+	}
+	return engine.Update{Kind: engine.UpdateProgress, Message: message}
+}
+
+// Stop has the supervisor stop a component, and waits until it has.
+func (c *Client) Stop(ctx context.Context, name string) error {
+	_, err := c.do(ctx, http.MethodPost, "/v1/components/"+name+"/stop")
+	if errors.Is(err, ErrNotRunning) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown ends the supervisor with all its components and waits until its
+// process is gone. A supervisor that does not answer is ended by force after
+// stopGrace; PostgreSQL then shuts down by itself.
+func (c *Client) Shutdown(ctx context.Context, report engine.Reporter) error {
+	record, err := readRecord(c.dirs)
+	if err != nil {
+		return err
+	}
+	_, asked := c.do(ctx, http.MethodPost, "/v1/shutdown")
+	if asked != nil && !errors.Is(asked, ErrNotRunning) {
+		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: "the supervisor does not answer; ending its process"})
+		if err := kill(record.PID); err != nil {
+			return fmt.Errorf("end the supervisor, process %d: %w", record.PID, err)
+		}
+	}
+	force := time.Now().Add(stopGrace)
+	for said := false; ; said = true {
+		alive, err := c.Alive()
+		if err != nil || !alive {
+			return err
+		}
+		if !said {
+			report.Report(engine.Update{Kind: engine.UpdateWaiting, Message: "the supervisor to stop its components", Usually: 500 * time.Millisecond})
+		}
+		if time.Now().After(force) {
+			if err := kill(record.PID); err != nil {
+				return fmt.Errorf("end the supervisor, process %d: %w", record.PID, err)
+			}
+			force = time.Now().Add(stopGrace)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// do calls the control API. It returns ErrNotRunning where no supervisor holds
+// the lock, whatever an old record says.
+func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
+	alive, err := c.Alive()
+	if err != nil {
+		return nil, err
+	}
+	if !alive {
+		return nil, ErrNotRunning
+	}
+	record, err := c.awaitRecord(ctx)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, record.Control+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+record.Token)
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, &problem.Error{What: fmt.Sprintf("the supervisor, process %d, does not answer", record.PID), Cause: err, Next: "read why: gmctl logs supervisor"}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= 300 {
+		return nil, fmt.Errorf("the supervisor answered %s: %s", response.Status, strings.TrimSpace(string(body)))
+	}
+	return body, nil
+}
+
+// awaitRecord returns the record of the supervisor that holds the lock now. One
+// that has just started may not have written its own yet.
+func (c *Client) awaitRecord(ctx context.Context) (record, error) {
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		r, err := readRecord(c.dirs)
+		if err == nil && r.Control != "" && isProcess(r.PID) {
+			return r, nil
+		}
+		if err != nil && time.Now().After(deadline) {
+			return r, err
+		}
+		if time.Now().After(deadline) {
+			return r, &problem.Error{What: "the supervisor runs but has not said where it listens", Next: "read why: gmctl logs supervisor"}
+		}
+		select {
+		case <-ctx.Done():
+			return r, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

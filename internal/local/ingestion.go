@@ -1,0 +1,74 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+)
+
+// ingestionComponent is the ingestion service in this process.
+type ingestionComponent struct {
+	spec     Spec
+	ports    *ports
+	log      *slog.Logger
+	database func() (url string, up bool)
+	stored   chan<- struct{} // told when something new is stored
+}
+
+// errNoDatabase is why a component that needs PostgreSQL does not start.
+var errNoDatabase = errors.New("PostgreSQL is not up")
+
+func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
+	url, up := i.database()
+	if !up {
+		return errNoDatabase
+	}
+	say.doing("connecting to PostgreSQL")
+	pool, err := postgres.Open(ctx, postgres.Config{DSN: url, Application: "gmctl ingestion"})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	store := postgres.NewStore(pool, func() {
+		select {
+		case i.stored <- struct{}{}:
+		default: // the relay is about to look anyway
+		}
+	})
+	rules := event.DefaultRules()
+	rules.MaxAge, rules.MaxAhead = i.spec.Config.Ingestion.MaxAge, i.spec.Config.Ingestion.MaxAhead
+	service, err := ingestion.New(ingestion.Config{Store: store, Rules: rules, Log: i.log})
+	if err != nil {
+		return err
+	}
+	port, err := i.ports.take(Ingestion)
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	var maintenance sync.WaitGroup
+	defer maintenance.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	maintenance.Go(func() {
+		store.Maintain(ctx, func(err error) { i.log.Warn("the coming days' partitions could not be made", "error", err) })
+	})
+	say.ready(facts{
+		summary:    "HTTP API",
+		endpoints:  []engine.Endpoint{{Name: "api", URL: "http://" + address}},
+		connection: "http://" + address,
+	})
+	return service.Run(ctx, listener)
+}

@@ -1,0 +1,95 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// relayComponent is the relay in this process.
+type relayComponent struct {
+	log      *slog.Logger
+	database func() (url string, up bool)
+	brokers  func() (cfg kafka.Config, up bool)
+	wake     <-chan struct{}
+	relay    atomic.Pointer[relay.Relay] // nil while it is not up
+}
+
+var _ measured = (*relayComponent)(nil)
+
+func (r *relayComponent) run(ctx context.Context, say announcer) error {
+	url, up := r.database()
+	if !up {
+		return errNoDatabase
+	}
+	brokers, up := r.brokers()
+	if !up {
+		return errors.New("Kafka is not up")
+	}
+	say.doing("connecting to PostgreSQL and Kafka")
+	source, err := postgres.NewSource(ctx, postgres.Config{DSN: url})
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	service := relay.New(relay.Config{Source: source, Kafka: brokers, Wake: r.wake, Log: r.log})
+	r.relay.Store(service)
+	defer r.relay.Store(nil)
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx) }()
+	return r.follow(service, ended, say)
+}
+
+// follow tells the relay's state until it has ended.
+func (r *relayComponent) follow(service *relay.Relay, ended <-chan error, say announcer) error {
+	const pause = 10 * time.Millisecond
+	serving := false
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(pause):
+		}
+		switch status := service.Status(); status.State {
+		case relay.Running:
+			if !serving {
+				serving = true
+				say.ready(facts{summary: "each event exactly once"})
+			}
+			say.warn(nil)
+		case relay.Failing:
+			if !serving {
+				say.doing(status.Problem.Error())
+				continue
+			}
+			say.warn(status.Problem)
+		}
+	}
+}
+
+// figures tells how far the relay is behind.
+func (r *relayComponent) figures(ctx context.Context) []engine.Figure {
+	service := r.relay.Load()
+	if service == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, figuresTimeout)
+	defer cancel()
+	figures := []engine.Figure{{Name: "published", Value: float64(service.Status().Published), Unit: "events"}}
+	lag, err := service.Lag(ctx)
+	if err != nil {
+		r.log.Warn("the lag could not be read", "error", err)
+		return figures
+	}
+	return append(figures,
+		engine.Figure{Name: "lag", Value: float64(lag.Events), Unit: "events", Approx: lag.Capped},
+		engine.Figure{Name: "lag age", Value: lag.Age.Seconds(), Unit: "s"},
+	)
+}

@@ -1,0 +1,162 @@
+// Package component is the stage of one component that the local supervisor
+// runs: PostgreSQL, Kafka, ingestion or the relay.
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/local"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/render"
+)
+
+// Options describe a component.
+type Options struct {
+	Name     string   // as the supervisor knows it
+	Detail   string   // how it is run, in a few words
+	Data     []string // the directories that hold its data; none: it keeps nothing
+	KeepData bool     // Destroy leaves them
+}
+
+type stage struct {
+	client *local.Client
+	Options
+}
+
+// New returns the stage of a component.
+func New(client *local.Client, options Options) engine.Stage {
+	return &stage{client, options}
+}
+
+// Plan starts what is not ready; to remove is to stop it and delete its data.
+func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error) {
+	running, err := s.client.Snapshot(ctx, goal == engine.GoalAbsent)
+	if err != nil && !errors.Is(err, local.ErrNotRunning) && goal == engine.GoalPresent {
+		return engine.Plan{}, err
+	}
+	status := running.Component(s.Name)
+	if goal == engine.GoalAbsent {
+		return s.planAbsent(status)
+	}
+	var plan engine.Plan
+	for _, dir := range s.Data {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionCreate, Object: "data of " + s.Name, Detail: dir})
+		}
+	}
+	switch status.State {
+	case engine.StateReady, engine.StateDegraded:
+		return engine.Plan{}, nil
+	case engine.StateDown:
+		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionRestart, Object: s.Name, Detail: status.Problem.Error().Error()})
+	default:
+		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionStart, Object: s.Name, Detail: s.Detail})
+	}
+	return plan, nil
+}
+
+func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
+	var plan engine.Plan
+	if status.State != engine.StateAbsent {
+		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionStop, Object: s.Name, Detail: status.Summary})
+	}
+	for _, dir := range s.Data {
+		size, err := sizeOf(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return plan, err
+		}
+		change := engine.Change{Action: engine.ActionDelete, Object: "data of " + s.Name, Detail: dir, Holds: holds(status, size)}
+		if s.KeepData {
+			change.Action = engine.ActionKeep
+		}
+		plan.Changes = append(plan.Changes, change)
+	}
+	return plan, nil
+}
+
+// holds says what is lost with a component's data.
+func holds(status local.Status, size int64) string {
+	text := render.Bytes(size)
+	for _, figure := range status.Figures {
+		if figure.Unit == "events" && figure.Value > 0 {
+			text = fmt.Sprintf("%s %s, %s", render.Count(int64(figure.Value)), figure.Name, text)
+		}
+	}
+	return text
+}
+
+// sizeOf returns how many bytes the files below dir hold.
+func sizeOf(dir string) (int64, error) {
+	var total int64
+	if _, err := os.Stat(dir); err != nil {
+		return 0, err
+	}
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // files come and go while the component runs
+			return nil
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if info, err := entry.Info(); err == nil {
+			total += info.Size()
+		}
+		return nil
+	})
+	return total, err
+}
+
+// Apply starts the component and waits until it is ready.
+func (s *stage) Apply(ctx context.Context, report engine.Reporter) error {
+	return s.client.Start(ctx, s.Name, report)
+}
+
+// Check asks the supervisor.
+func (s *stage) Check(ctx context.Context) (engine.Health, error) {
+	running, err := s.client.Snapshot(ctx, true)
+	if errors.Is(err, local.ErrNotRunning) {
+		return engine.Health{State: engine.StateAbsent}, nil
+	}
+	if err != nil {
+		return engine.Health{State: engine.StateUnknown}, nil // the supervisor's own stage says why
+	}
+	status := running.Component(s.Name)
+	health := engine.Health{
+		State: status.State, Since: status.Since, Summary: status.Summary,
+		Endpoints: status.Endpoints, Figures: status.Figures, Problem: status.Problem.Error(),
+	}
+	if status.State == engine.StateStarting {
+		health.Summary = status.Message
+	}
+	if status.State == engine.StateAbsent {
+		health.State = engine.StateDown
+		health.Problem = &problem.Error{What: s.Name + " is not started", Next: "start it: gmctl up"}
+	}
+	return health, nil
+}
+
+// Destroy stops the component and deletes its data, or keeps it if so wanted.
+func (s *stage) Destroy(ctx context.Context, report engine.Reporter) error {
+	if err := s.client.Stop(ctx, s.Name); err != nil {
+		return err
+	}
+	if s.KeepData {
+		return nil
+	}
+	for _, dir := range s.Data {
+		report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "deleting " + dir})
+		if err := os.RemoveAll(dir); err != nil {
+			return &problem.Error{What: "the data of " + s.Name + " could not be deleted", Cause: err, Next: "see who holds it, then: gmctl teardown"}
+		}
+	}
+	return nil
+}

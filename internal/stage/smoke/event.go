@@ -1,0 +1,116 @@
+package smoke
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/pkg/event"
+)
+
+// throughPlatform sends one event and follows it to PostgreSQL and Kafka.
+func throughPlatform(ctx context.Context, target Target) error {
+	follower, err := follow(ctx, target.Kafka)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	sent := event.Event{
+		EventID: uuid.Must(uuid.NewV7()), PlayerID: "gmctl-smoke", EventType: "gmctl.smoke",
+		Timestamp: time.Now().UTC().Truncate(time.Microsecond),
+	}
+	if err := post(ctx, target.IngestionURL, sent); err != nil {
+		return &problem.Error{What: "the smoke test's event was not accepted", Cause: err, Next: "gmctl logs ingestion"}
+	}
+	if err := stored(ctx, target.DatabaseURL, sent); err != nil {
+		return &problem.Error{What: "the smoke test's event was acknowledged but is not in PostgreSQL", Cause: err, Next: "gmctl logs postgres"}
+	}
+	if err := published(ctx, follower, sent.EventID); err != nil {
+		return &problem.Error{What: "the smoke test's event did not come out of Kafka", Cause: err, Next: "gmctl logs relay"}
+	}
+	return nil
+}
+
+func post(ctx context.Context, url string, sent event.Event) error {
+	body, err := json.Marshal(sent)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/v1/events", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Gmctl-Test", sent.EventID.String())
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	if err == nil && response.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %s", response.Status, answer)
+	}
+	return err
+}
+
+func stored(ctx context.Context, url string, sent event.Event) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var player string
+	return conn.QueryRow(ctx, `SELECT player_id FROM events WHERE event_id = $1 AND "timestamp" = $2`, sent.EventID, sent.Timestamp).Scan(&player)
+}
+
+// follow returns a consumer of what is published from now on.
+func follow(ctx context.Context, cfg kafka.Config) (*kgo.Client, error) {
+	client, err := kafka.NewClient(cfg, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics.EventsRaw)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		client.Close()
+		return nil, kafka.Explain(err, cfg)
+	}
+	from := map[int32]kgo.Offset{}
+	for partition, end := range ends[topics.EventsRaw] {
+		from[partition] = kgo.NewOffset().At(end.Offset)
+	}
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topics.EventsRaw: from})
+	return client, nil
+}
+
+func published(ctx context.Context, follower *kgo.Client, id uuid.UUID) error {
+	for {
+		fetches := follower.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			return err
+		}
+		found := false
+		fetches.EachRecord(func(r *kgo.Record) {
+			var received event.Received
+			found = found || json.Unmarshal(r.Value, &received) == nil && received.EventID == id
+		})
+		if found {
+			return nil
+		}
+	}
+}
