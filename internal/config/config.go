@@ -1,5 +1,11 @@
 // Package config is gmctl.yaml: what a user may say about the environments,
 // with a default for everything.
+//
+// The types of this file are the schema. Reading (decode.go), the JSON Schema
+// for editors and docs/configuration.md (the package reference below) all
+// derive from them: a field's name is its json tag, a field without omitempty
+// must be given, its comment is its description, and its check tag says what
+// values it may have (checks.go).
 package config
 
 import "time"
@@ -10,12 +16,15 @@ const APIVersion = "gmctl/v1"
 // FileName is the name gmctl looks for in the working directory and its parents.
 const FileName = "gmctl.yaml"
 
+// LocalName is the name of the environment that is always there.
+const LocalName = "local"
+
 // Config is a whole gmctl.yaml.
 type Config struct {
 	// APIVersion is the version of this file's schema: gmctl/v1.
-	APIVersion string `json:"apiVersion"`
-	// Environments by name. `local` is always there, with its defaults.
-	Environments map[string]Environment `json:"environments,omitempty"`
+	APIVersion string `json:"apiVersion" check:"apiVersion"`
+	// Environments by name, which is a DNS label. `local` is always there, with its defaults.
+	Environments map[string]Environment `json:"environments,omitempty" keys:"name"`
 
 	// Path is the file this came from; empty for the defaults alone.
 	Path string `json:"-"`
@@ -27,57 +36,62 @@ type Provider string
 // ProviderLocal embeds the whole platform on this machine.
 const ProviderLocal Provider = "local"
 
+// Providers returns what an environment can run on. A provider has its section
+// in Environment and its case in Environment.fill.
+func Providers() []Provider { return []Provider{ProviderLocal} }
+
 // Environment is one deployment of the platform.
 type Environment struct {
 	// Provider is what the environment runs on: local.
-	Provider Provider `json:"provider"`
+	Provider Provider `json:"provider" check:"provider"`
 	// Local configures the provider local.
 	Local Local `json:"local,omitempty"`
 }
 
 // Local is the platform embedded on this machine.
 type Local struct {
-	Postgres  LocalPostgres  `json:"postgres,omitempty"`
-	Kafka     LocalKafka     `json:"kafka,omitempty"`
+	// Postgres configures the embedded PostgreSQL.
+	Postgres LocalPostgres `json:"postgres,omitempty"`
+	// Kafka configures the Kafka of the environment.
+	Kafka LocalKafka `json:"kafka,omitempty"`
+	// Ingestion configures the service that takes events in over HTTP.
 	Ingestion LocalIngestion `json:"ingestion,omitempty"`
 }
 
 // LocalPostgres configures the embedded PostgreSQL.
 type LocalPostgres struct {
 	// Port to listen on, loopback only; the next free one if it is taken.
-	Port int `json:"port,omitempty"`
-	// Binaries is a directory that holds initdb and postgres. Empty: those on
-	// PATH or in the system's usual places, else downloaded ones.
-	Binaries string `json:"binaries,omitempty"`
+	Port int `json:"port,omitempty" check:"port"`
+	// Binaries is a directory that holds initdb and postgres; a relative one is
+	// relative to this file. Empty: those on PATH or in the system's usual
+	// places, else downloaded ones.
+	Binaries string `json:"binaries,omitempty" check:"path"`
 }
 
 // LocalKafka configures the Kafka of a local environment.
 type LocalKafka struct {
 	// Port the embedded broker listens on, loopback only; the next free one if it is taken.
-	Port int `json:"port,omitempty"`
+	Port int `json:"port,omitempty" check:"port"`
 	// Brokers of a Kafka that runs already, as host:port; the embedded broker
 	// is then not started.
-	Brokers []string `json:"brokers,omitempty"`
+	Brokers []string `json:"brokers,omitempty" check:"address"`
 }
 
 // LocalIngestion configures the ingestion service.
 type LocalIngestion struct {
 	// Port of the HTTP API, loopback only; the next free one if it is taken.
-	Port int `json:"port,omitempty"`
+	Port int `json:"port,omitempty" check:"port"`
 	// MaxAge is how far back an event's timestamp may lie.
-	MaxAge time.Duration `json:"maxAge,omitempty"`
+	MaxAge time.Duration `json:"maxAge,omitempty" check:"positive"`
 	// MaxAhead is how far ahead of now an event's timestamp may lie.
-	MaxAhead time.Duration `json:"maxAhead,omitempty"`
+	MaxAhead time.Duration `json:"maxAhead,omitempty" check:"positive"`
 }
 
 // Default returns the configuration of a user who wrote none.
 func Default() *Config {
-	return &Config{
-		APIVersion: APIVersion,
-		Environments: map[string]Environment{
-			"local": {Provider: ProviderLocal, Local: DefaultLocal()},
-		},
-	}
+	cfg := &Config{APIVersion: APIVersion}
+	cfg.fill()
+	return cfg
 }
 
 // DefaultLocal returns the local provider's defaults: the ports people know.
@@ -85,12 +99,6 @@ func DefaultLocal() Local {
 	return Local{
 		Postgres:  LocalPostgres{Port: 5432},
 		Kafka:     LocalKafka{Port: 9092},
-		Ingestion: LocalIngestion{Port: 8080, MaxAge: 30 * 24 * time.Hour, MaxAhead: 24 * time.Hour},
+		Ingestion: LocalIngestion{Port: 8080, MaxAge: 30 * day, MaxAhead: day},
 	}
-}
-
-// Load reads the file at path, or the nearest gmctl.yaml if path is empty, or
-// returns the defaults where there is none.
-func Load(path string) (*Config, error) {
-	return Default(), nil
 }
