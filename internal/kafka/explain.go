@@ -29,13 +29,37 @@ func Explain(err error, cfg Config) *problem.Error {
 	if errors.Is(err, context.Canceled) {
 		return &problem.Error{What: "the work with Kafka was interrupted", Cause: err, Kind: problem.Cancelled}
 	}
-	for _, explain := range []func(error, Config) *problem.Error{explainNetwork, explainTLS, explainSASL, explainCode, explainTimeout} {
+	for _, explain := range []func(error, Config) *problem.Error{explainNetwork, explainProtocol, explainTLS, explainSASL, explainCode, explainTimeout} {
 		if p := explain(err, cfg); p != nil {
 			p.Cause = err
 			return p
 		}
 	}
 	return &problem.Error{What: "Kafka at " + at(cfg) + " gave an error", Cause: err}
+}
+
+// ExplainTopic is Explain for an error that has to do with one topic: the
+// remedy names it.
+func ExplainTopic(err error, cfg Config, topic string) *problem.Error {
+	p := Explain(err, cfg)
+	if p == nil {
+		return nil
+	}
+	named := *p
+	named.Next = strings.ReplaceAll(p.Next, "TOPIC", topic)
+	return &named
+}
+
+// explainProtocol knows answers that are not Kafka's. franz-go tells them only
+// in words.
+func explainProtocol(err error, cfg Config) *problem.Error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "tls alert"):
+		return &problem.Error{What: "the Kafka port at " + at(cfg) + " speaks TLS", Next: "add --tls, and --tls-ca FILE if the CA is a private one"}
+	case strings.Contains(text, "HTTP response"):
+		return &problem.Error{What: at(cfg) + " speaks HTTP, not Kafka", Next: "give the address of a Kafka broker as --brokers; 9092 is its usual port"}
+	}
+	return nil
 }
 
 func at(cfg Config) string { return strings.Join(cfg.Brokers, ", ") }

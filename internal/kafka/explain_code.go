@@ -13,7 +13,7 @@ import (
 type codeMeaning struct {
 	codes []*kerr.Error
 	what  string // "%s" stands for the brokers
-	next  string
+	next  string // "TOPIC" stands for the topic, "User:NAME" for who asked
 }
 
 func codeMeanings() []codeMeaning {
@@ -105,7 +105,11 @@ func explainCode(err error, cfg Config) *problem.Error {
 	for _, meaning := range codeMeanings() {
 		for _, code := range meaning.codes {
 			if errors.Is(err, code) {
-				return &problem.Error{What: strings.Replace(meaning.what, "%s", at(cfg), 1), Next: meaning.next}
+				next := meaning.next
+				if cfg.SASL != nil {
+					next = strings.ReplaceAll(next, "User:NAME", "User:"+cfg.SASL.Username)
+				}
+				return &problem.Error{What: strings.Replace(meaning.what, "%s", at(cfg), 1), Next: next}
 			}
 		}
 	}

@@ -70,7 +70,7 @@ func (t *topicTest) inspect(cfg kafka.Config) {
 		t.findings = append(t.findings, Finding{What: "topic " + name + " does not exist", Next: createHint(name)})
 		return
 	case t.topic.Err != nil && len(t.topic.Partitions) == 0:
-		explained := kafka.Explain(t.topic.Err, cfg)
+		explained := kafka.ExplainTopic(t.topic.Err, cfg, name)
 		t.findings = append(t.findings, Finding{What: "topic " + name + " cannot be used", Why: explained.Error(), Next: explained.Next})
 		return
 	}

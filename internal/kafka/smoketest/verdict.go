@@ -49,7 +49,7 @@ func (t *track) problems(cfg kafka.Config, topic string, timeout time.Duration, 
 			finding.Why = fmt.Sprintf("the cluster did not acknowledge them within %s", timeout)
 			finding.Next = "check the brokers' health and load; if the cluster is only slow give a longer --timeout"
 		} else {
-			explained := kafka.Explain(f.err, cfg)
+			explained := kafka.ExplainTopic(f.err, cfg, topic)
 			finding.Why, finding.Next = explained.Error(), explained.Next
 		}
 		all = append(all, finding)
@@ -61,7 +61,7 @@ func (t *track) problems(cfg kafka.Config, topic string, timeout time.Duration, 
 		})
 	}
 	for _, partition := range slices.Sorted(maps.Keys(t.fetchErrs)) {
-		explained := kafka.Explain(t.fetchErrs[partition], cfg)
+		explained := kafka.ExplainTopic(t.fetchErrs[partition], cfg, topic)
 		all = append(all, Finding{
 			What: fmt.Sprintf("topic %s, partition %d cannot be consumed", topic, partition), Why: explained.Error(), Next: explained.Next,
 		})
