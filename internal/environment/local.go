@@ -3,6 +3,8 @@ package environment
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/local"
 	"github.com/gamemetrics/gmctl/internal/paths"
+	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/stage/component"
 	"github.com/gamemetrics/gmctl/internal/stage/schema"
@@ -36,8 +39,8 @@ func newPlatform(name string, dirs paths.Dirs, cfg config.Local) (*platform, err
 
 // nodes are the stages that make up the environment.
 func (p *platform) nodes(options Options) []engine.Node {
-	run := func(name, detail string, data ...string) engine.Stage {
-		return component.New(p.client, component.Options{Name: name, Detail: detail, Data: data, KeepData: options.KeepData})
+	run := func(name, detail string, probe func(context.Context) error, data ...string) engine.Stage {
+		return component.New(p.client, component.Options{Name: name, Detail: detail, Probe: probe, Data: data, KeepData: options.KeepData})
 	}
 	var kafkaData []string
 	if !p.spec.External() {
@@ -46,18 +49,67 @@ func (p *platform) nodes(options Options) []engine.Node {
 	return []engine.Node{
 		{Name: "supervisor", About: "the background process", Stage: supervisor.New(p.client, p.spec)},
 		{Name: "postgres", About: "the system of record", Needs: []string{"supervisor"},
-			Stage: run(local.Postgres, "PostgreSQL, loopback only", p.spec.Postgres, p.spec.SecretsDir())},
+			Stage: run(local.Postgres, "PostgreSQL, loopback only", p.probeDatabase, p.spec.Postgres, p.spec.SecretsDir())},
 		{Name: "kafka", About: "the event bus", Needs: []string{"supervisor"},
-			Stage: run(local.Kafka, "Kafka, loopback only", kafkaData...)},
+			Stage: run(local.Kafka, "Kafka, loopback only", p.probeKafka, kafkaData...)},
 		{Name: "schema", About: "the database's tables", Needs: []string{"postgres"}, Stage: schema.New(p.databaseURL)},
 		{Name: "topics", About: "the platform's topics", Needs: []string{"kafka"}, Stage: topics.New(p.kafka)},
 		{Name: "ingestion", About: "the HTTP API for events", Needs: []string{"schema"},
-			Stage: run(local.Ingestion, "HTTP API, loopback only")},
+			Stage: run(local.Ingestion, "HTTP API, loopback only", p.probeIngestion)},
 		{Name: "relay", About: "PostgreSQL to Kafka", Needs: []string{"schema", "topics"},
-			Stage: run(local.Relay, "events to Kafka, each exactly once")},
+			Stage: run(local.Relay, "events to Kafka, each exactly once", nil)},
 		{Name: "smoke", About: "an event all the way through", Needs: []string{"ingestion", "relay"},
 			Stage: smoke.New(p.smokeTarget)},
 	}
+}
+
+func (p *platform) probeDatabase(ctx context.Context) error {
+	url, err := p.databaseURL(ctx)
+	if err != nil {
+		return err
+	}
+	pool, err := postgres.Open(ctx, postgres.Config{DSN: url, Application: "gmctl probe", MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	pool.Close()
+	return nil
+}
+
+func (p *platform) probeKafka(ctx context.Context) error {
+	cfg, err := p.kafka(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := kafka.NewClient(cfg)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Ping(ctx); err != nil {
+		return kafka.Explain(err, cfg)
+	}
+	return nil
+}
+
+func (p *platform) probeIngestion(ctx context.Context) error {
+	url, err := p.ingestionURL(ctx)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/ready", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("ingestion answers %s", response.Status)
+	}
+	return nil
 }
 
 // connection returns how to connect to a component that runs.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -180,27 +181,43 @@ func (c *Client) Shutdown(ctx context.Context, report engine.Reporter) error {
 }
 
 // do calls the control API. It returns ErrNotRunning where no supervisor holds
-// the lock, whatever an old record says.
+// the lock, whatever an old record says. A supervisor that is just dying, or
+// just starting, is looked at again for a moment.
 func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
-	alive, err := c.Alive()
+	const patience = time.Second
+	for began := time.Now(); ; {
+		alive, err := c.Alive()
+		if err != nil {
+			return nil, err
+		}
+		if !alive {
+			return nil, ErrNotRunning
+		}
+		record, err := c.awaitRecord(ctx)
+		if err != nil {
+			return nil, err
+		}
+		body, err := c.call(ctx, method, record, path)
+		if _, refused := errors.AsType[net.Error](err); !refused || time.Since(began) > patience || ctx.Err() != nil {
+			if refused {
+				err = &problem.Error{What: fmt.Sprintf("the supervisor, process %d, does not answer", record.PID), Cause: err, Next: "read why: gmctl logs supervisor"}
+			}
+			return body, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// call makes one call; a net.Error means that nobody answered.
+func (c *Client) call(ctx context.Context, method string, r record, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, r.Control+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	if !alive {
-		return nil, ErrNotRunning
-	}
-	record, err := c.awaitRecord(ctx)
-	if err != nil {
-		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, record.Control+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+record.Token)
+	request.Header.Set("Authorization", "Bearer "+r.Token)
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, &problem.Error{What: fmt.Sprintf("the supervisor, process %d, does not answer", record.PID), Cause: err, Next: "read why: gmctl logs supervisor"}
+		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)

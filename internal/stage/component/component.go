@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/local"
@@ -20,8 +21,11 @@ import (
 type Options struct {
 	Name     string   // as the supervisor knows it
 	Detail   string   // how it is run, in a few words
-	Data     []string // the directories that hold its data; none: it keeps nothing
+	Data     []string // the directories that hold its data, what its figures count first; none: it keeps nothing
 	KeepData bool     // Destroy leaves them
+	// Probe, which may be nil, tries whether the component serves. The supervisor
+	// learns a moment later than its clients that a component has died.
+	Probe func(ctx context.Context) error
 }
 
 type stage struct {
@@ -52,6 +56,9 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	}
 	switch status.State {
 	case engine.StateReady, engine.StateDegraded:
+		if err := s.probe(ctx); err != nil {
+			return engine.Plan{Changes: []engine.Change{{Action: engine.ActionRestart, Object: s.Name, Detail: err.Error()}}}, nil
+		}
 		return engine.Plan{}, nil
 	case engine.StateDown:
 		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionRestart, Object: s.Name, Detail: status.Problem.Error().Error()})
@@ -66,7 +73,7 @@ func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
 	if status.State != engine.StateAbsent {
 		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionStop, Object: s.Name, Detail: status.Summary})
 	}
-	for _, dir := range s.Data {
+	for i, dir := range s.Data {
 		size, err := sizeOf(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -74,7 +81,10 @@ func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
 		if err != nil {
 			return plan, err
 		}
-		change := engine.Change{Action: engine.ActionDelete, Object: "data of " + s.Name, Detail: dir, Holds: holds(status, size)}
+		change := engine.Change{Action: engine.ActionDelete, Object: "data of " + s.Name, Detail: dir, Holds: render.Bytes(size)}
+		if i == 0 {
+			change.Holds = holds(status, size)
+		}
 		if s.KeepData {
 			change.Action = engine.ActionKeep
 		}
@@ -88,7 +98,7 @@ func holds(status local.Status, size int64) string {
 	text := render.Bytes(size)
 	for _, figure := range status.Figures {
 		if figure.Unit == "events" && figure.Value > 0 {
-			text = fmt.Sprintf("%s %s, %s", render.Count(int64(figure.Value)), figure.Name, text)
+			text = fmt.Sprintf("%s, %s", render.Quantity(figure.Value, figure.Unit), text)
 		}
 	}
 	return text
@@ -115,9 +125,41 @@ func sizeOf(dir string) (int64, error) {
 	return total, err
 }
 
-// Apply starts the component and waits until it is ready.
+// probeTimeout bounds one probe, serveTimeout all of them until one succeeds.
+const (
+	probeTimeout = 5 * time.Second
+	serveTimeout = 30 * time.Second
+)
+
+func (s *stage) probe(ctx context.Context) error {
+	if s.Probe == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return s.Probe(ctx)
+}
+
+// Apply starts the component and waits until it is ready, and serves.
 func (s *stage) Apply(ctx context.Context, report engine.Reporter) error {
-	return s.client.Start(ctx, s.Name, report)
+	for began, said := time.Now(), ""; ; {
+		if err := s.client.Start(ctx, s.Name, report); err != nil {
+			return err
+		}
+		err := s.probe(ctx)
+		if err == nil || time.Since(began) > serveTimeout {
+			return err
+		}
+		if said != err.Error() {
+			said = err.Error()
+			report.Report(engine.Update{Kind: engine.UpdateWaiting, Message: s.Name + " to answer: " + said})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Check asks the supervisor.

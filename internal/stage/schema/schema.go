@@ -58,12 +58,9 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	if goal == engine.GoalAbsent {
 		return engine.Plan{}, nil
 	}
-	if _, err := s.url(ctx); err != nil {
-		return engine.Plan{Deferred: "the tables, looked at when PostgreSQL runs"}, nil //nolint:nilerr // that it does not run is the answer
-	}
 	pending, err := s.pending(ctx)
 	if err != nil {
-		return engine.Plan{}, err
+		return engine.Plan{Deferred: "the tables, looked at when PostgreSQL answers"}, nil //nolint:nilerr // that it does not answer is for its own stage to say
 	}
 	var plan engine.Plan
 	for _, m := range pending {

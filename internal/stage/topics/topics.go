@@ -49,9 +49,6 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	if goal == engine.GoalAbsent {
 		return engine.Plan{}, nil
 	}
-	if _, err := s.brokers(ctx); err != nil {
-		return engine.Plan{Deferred: fmt.Sprintf("%d topics, looked at when Kafka runs", len(topics.All()))}, nil //nolint:nilerr // that it does not run is the answer
-	}
 	var plan engine.Plan
 	err := s.with(ctx, func(client *kgo.Client) error {
 		missing, err := kafka.MissingTopics(ctx, client, topics.All())
@@ -62,7 +59,10 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		}
 		return err
 	})
-	return plan, err
+	if err != nil {
+		return engine.Plan{Deferred: fmt.Sprintf("%d topics, looked at when Kafka answers", len(topics.All()))}, nil //nolint:nilerr // that it does not answer is for its own stage to say
+	}
+	return plan, nil
 }
 
 // Apply creates the topics that are missing.
