@@ -159,10 +159,13 @@ func (r *run) lacks(node Node, lacking []string) *problem.Error {
 	for _, name := range lacking {
 		why = append(why, r.results[name].problem)
 	}
-	list := strings.Join(lacking, ", ")
-	what := fmt.Sprintf("stage %s needs %s, which is left out and not in place", node.Name, list)
+	list, are := strings.Join(lacking, ", "), "is"
+	if len(lacking) > 1 {
+		are = "are"
+	}
+	what := fmt.Sprintf("stage %s needs %s, which %s left out and not in place", node.Name, list, are)
 	if r.verb == VerbDestroy {
-		what = fmt.Sprintf("stage %s is needed by %s, which is left out and still there", node.Name, list)
+		what = fmt.Sprintf("stage %s is needed by %s, which %s left out and still there", node.Name, list, are)
 	}
 	return &problem.Error{What: what, Cause: why, Next: fmt.Sprintf("include %s, or leave %s out too", list, node.Name), Kind: problem.Usage}
 }
