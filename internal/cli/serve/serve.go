@@ -6,17 +6,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/local"
 )
 
 // NewCommand returns `gmctl serve`.
-func NewCommand(*factory.Factory) *cobra.Command {
+func NewCommand(f *factory.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve SERVICE",
 		Short: "Run one of the platform's services",
-		Args:  cobra.NoArgs,
+		Long: `Run one of the platform's services as a process of its own, as a cluster does.
+On your own machine ` + "`gmctl up`" + ` runs them all.`,
+		Example: `  gmctl serve ingestion --help`,
+		Args:    cobra.NoArgs,
 	}
 	cmd.AddCommand(
+		ingestion.NewCommand(f),
 		local.NewCommand(),
 	)
 	return cmd

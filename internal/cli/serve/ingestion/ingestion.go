@@ -1,0 +1,146 @@
+// Package ingestion is `gmctl serve ingestion`: the ingestion service as a
+// process of its own.
+package ingestion
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// Options are what the command is given.
+type Options struct {
+	Log       io.Writer
+	LogFormat string // text or json
+
+	Listen        string
+	DatabaseURL   string // empty: PG* variables
+	Migrate       bool
+	MaxAge        time.Duration
+	MaxAhead      time.Duration
+	MaxMetadata   int
+	MaxBody       int64
+	MaxBatchBody  int64
+	MaxBatch      int
+	Writers       int
+	MaxQueue      int
+	Deadline      time.Duration
+	ShutdownGrace time.Duration
+	LogLevel      string
+}
+
+// NewCommand returns `gmctl serve ingestion`.
+func NewCommand(f *factory.Factory) *cobra.Command {
+	opts := &Options{}
+	cmd := &cobra.Command{
+		Use:   "ingestion",
+		Short: "Run the service that takes events over HTTP",
+		Long: `Run the service that takes player events over HTTP and answers when they are
+stored in PostgreSQL.
+
+  POST /api/v1/events         one event
+  POST /api/v1/events/batch   up to 1,000 events
+  GET  /health                200 while the process serves
+  GET  /ready                 200 when events can be stored, else 503 with reasons
+  GET  /metrics               Prometheus
+  GET  /openapi.json          the description of all this
+
+Each flag has an environment variable (--log-format too: GMCTL_LOG_FORMAT); the
+flag wins. The database is named by --database-url, or by the usual PGHOST,
+PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE … Other users of the machine
+can read a command line: put a password into GMCTL_DATABASE_URL, PGPASSWORD or
+PGPASSFILE.
+
+The service starts when PostgreSQL is not there yet: it is alive, not ready, and
+answers events with 503 and Retry-After until the database comes. SIGTERM ends it
+when the requests in flight are answered. Logs go to stderr.`,
+		Example: `  gmctl serve ingestion --database-url postgres://gamemetrics@127.0.0.1/gamemetrics --migrate
+  GMCTL_LISTEN=:8080 GMCTL_DATABASE_URL=postgres://… gmctl serve ingestion --log-format json
+  curl -H 'Content-Type: application/json' http://127.0.0.1:8080/api/v1/events \
+    -d '{"playerId":"p1","eventType":"login","timestamp":"'$(date -u +%FT%TZ)'"}'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flagenv.Apply(cmd.Flags(), os.Getenv); err != nil {
+				return err
+			}
+			opts.Log, opts.LogFormat = f.IO.Err, f.LogFormat
+			if format := os.Getenv(flagenv.Variable("log-format")); format != "" && !cmd.Flags().Changed("log-format") {
+				opts.LogFormat = format
+			}
+			return run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8080", "`address` to serve on; :8080 for all interfaces")
+	flags.StringVar(&opts.DatabaseURL, "database-url", "", "PostgreSQL to store in, as a `URL` or keyword=value; default: the PG* variables")
+	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
+	flags.DurationVar(&opts.MaxAge, "max-age", 30*24*time.Hour, "how far back the timestamp of an event may lie")
+	flags.DurationVar(&opts.MaxAhead, "max-ahead", 24*time.Hour, "how far ahead of now the timestamp of an event may lie")
+	flags.IntVar(&opts.MaxMetadata, "max-metadata", 32<<10, "`bytes` of an event's metadata")
+	flags.Int64Var(&opts.MaxBody, "max-body", 64<<10, "`bytes` of the body of one event")
+	flags.Int64Var(&opts.MaxBatchBody, "max-batch-body", 1<<20, "`bytes` of the body of a batch")
+	flags.IntVar(&opts.MaxBatch, "max-batch", 1000, "`events` in a batch")
+	flags.IntVar(&opts.Writers, "writers", 2, "writes to PostgreSQL at the same time")
+	flags.IntVar(&opts.MaxQueue, "max-queue", 20_000, "`events` that may wait for a writer; more are answered 503")
+	flags.DurationVar(&opts.Deadline, "deadline", 5*time.Second, "how long storing may take before a request is answered 503")
+	flags.DurationVar(&opts.ShutdownGrace, "shutdown-grace", 15*time.Second, "how long requests in flight may take once told to stop")
+	flags.StringVar(&opts.LogLevel, "log-level", "info", "least `level` that is logged: debug, info, warn or error")
+	flagenv.Bind(flags)
+	return cmd
+}
+
+// logger returns the service's log.
+func (o *Options) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.LogLevel)); err != nil {
+		return nil, usage(fmt.Sprintf("there is no log level %q", o.LogLevel), "choose debug, info, warn or error")
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch o.LogFormat {
+	case "json":
+		return slog.New(slog.NewJSONHandler(o.Log, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(o.Log, options)), nil
+	}
+	return nil, usage(fmt.Sprintf("there is no log format %q", o.LogFormat), "choose text or json")
+}
+
+// validate refuses limits that cannot be meant.
+func (o *Options) validate() error {
+	for flag, ok := range map[string]bool{
+		"max-age": o.MaxAge > 0, "max-ahead": o.MaxAhead > 0, "max-metadata": o.MaxMetadata > 0,
+		"max-body": o.MaxBody > 0, "max-batch-body": o.MaxBatchBody > 0, "max-batch": o.MaxBatch > 0,
+		"writers": o.Writers > 0, "max-queue": o.MaxQueue > 0,
+		"deadline": o.Deadline > 0, "shutdown-grace": o.ShutdownGrace > 0,
+	} {
+		if !ok {
+			return usage("--"+flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")
+		}
+	}
+	return nil
+}
+
+func usage(what, next string) error {
+	return &problem.Error{What: what, Next: next, Kind: problem.Usage}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, opts *Options) error {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	log, err := opts.logger()
+	if err != nil {
+		return err
+	}
+	return opts.serve(ctx, log)
+}

@@ -1,0 +1,136 @@
+package ingestion
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+)
+
+// spareConnections are those of the pool beside one for each writer: for
+// readiness, partitions and migration.
+const spareConnections = 3
+
+// serve runs the service and what keeps its database in shape.
+func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
+	pool, err := postgres.NewPool(ctx, postgres.Config{
+		DSN: o.DatabaseURL, Application: "gmctl-ingestion", MaxConns: int32(o.Writers) + spareConnections,
+	})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	listener, err := listen(ctx, o.Listen)
+	if err != nil {
+		return err
+	}
+	store := postgres.NewStore(pool, nil)
+	config := o.config(store, log)
+
+	keeping, stopKeeping := context.WithCancel(ctx)
+	var keepers sync.WaitGroup
+	defer keepers.Wait()
+	defer stopKeeping()
+	if o.Migrate {
+		schema := &migration{pool: pool, log: log, state: errors.New("the schema is not made yet")}
+		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schema", Ping: schema.ping})
+		keepers.Go(func() { schema.run(keeping) })
+	}
+	keepers.Go(func() {
+		store.Maintain(keeping, func(err error) { log.Warn("day partitions could not be made ahead", "error", err) })
+	})
+
+	service, err := ingestion.New(config)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	database := pool.Config().ConnConfig // without its password
+	log.Info("storing in PostgreSQL", "host", database.Host, "port", database.Port, "database", database.Database, "user", database.User)
+	return service.Run(ctx, listener)
+}
+
+// config is what the options mean to the service.
+func (o *Options) config(store ingestion.Store, log *slog.Logger) ingestion.Config {
+	rules := event.DefaultRules()
+	rules.MaxAge, rules.MaxAhead, rules.MaxMetadata = o.MaxAge, o.MaxAhead, o.MaxMetadata
+	return ingestion.Config{
+		Store: store, Rules: rules, Log: log,
+		Commit:  ingestion.CommitOptions{Writers: o.Writers, MaxQueue: o.MaxQueue},
+		MaxBody: o.MaxBody, MaxBatchBody: o.MaxBatchBody, MaxBatch: o.MaxBatch,
+		Deadline: o.Deadline, ShutdownGrace: o.ShutdownGrace,
+	}
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &problem.Error{
+			What: "another process listens on " + address, Cause: err,
+			Next: "choose another address with --listen, or 127.0.0.1:0 for any free port",
+		}
+	case err != nil:
+		return nil, &problem.Error{What: "cannot listen on " + address, Cause: err, Next: "give --listen a host:port of this machine", Kind: problem.Usage}
+	}
+	return listener, nil
+}
+
+// migration makes the schema as soon as the database is there.
+type migration struct {
+	pool *pgxpool.Pool
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	state error // nil when the schema is made
+}
+
+// retryMigration is how long a failed migration waits before it is tried again.
+const retryMigration = 2 * time.Second
+
+// run tries until the schema is made or ctx ends.
+func (m *migration) run(ctx context.Context) {
+	for {
+		err := postgres.Migrate(ctx, m.pool, func(step postgres.Migration) {
+			m.log.Info("the schema was changed", "migration", step.Name)
+		})
+		if ctx.Err() != nil || m.note(err) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retryMigration):
+		}
+	}
+}
+
+// note keeps the outcome for ping and logs it when it is news. It reports
+// whether the schema is made.
+func (m *migration) note(err error) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && err.Error() != m.state.Error() {
+		m.log.Warn("the schema cannot be made yet; trying again until it can", "error", err)
+	}
+	m.state = err
+	return err == nil
+}
+
+// ping is the readiness of the schema.
+func (m *migration) ping(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
