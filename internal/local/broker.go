@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -10,11 +11,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kafka"
-	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/kafka/embedded"
 )
 
 // brokerComponent is the Kafka of the environment: kfake in this process, its
@@ -22,6 +22,7 @@ import (
 type brokerComponent struct {
 	spec  Spec
 	ports *ports
+	log   *slog.Logger
 	to    atomic.Pointer[kafka.Config] // nil while it is not up
 }
 
@@ -43,17 +44,15 @@ func (b *brokerComponent) run(ctx context.Context, say announcer) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := kfake.NewCluster(
-		kfake.NumBrokers(1),
-		kfake.Ports(port),
-		kfake.ClusterID("gmctl-"+b.spec.Env),
-		kfake.DataDir(b.spec.KafkaDir()),
-		kfake.SyncWrites(),
-	)
+	broker, err := embedded.Start(embedded.Options{Dir: b.spec.KafkaDir(), Port: port, ClusterID: "gmctl-" + b.spec.Env, Log: b.log})
 	if err != nil {
-		return &problem.Error{What: "the embedded Kafka did not start", Cause: err, Next: "look at the disk that holds " + b.spec.KafkaDir()}
+		return err
 	}
-	defer cluster.Close()
+	defer func() {
+		if err := broker.Close(); err != nil {
+			b.log.Warn("the embedded Kafka was not closed cleanly", "error", err)
+		}
+	}()
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	b.to.Store(&kafka.Config{Brokers: []string{address}})
 	say.ready(facts{

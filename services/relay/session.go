@@ -20,9 +20,11 @@ import (
 const (
 	// startTimeout bounds what a session does before its first batch.
 	startTimeout = 20 * time.Second
-	// publishTimeout bounds one transaction. It also is how long a relay that is
-	// asked to stop may still take to finish the transaction at hand.
-	publishTimeout = 20 * time.Second
+	publishTimeout = 20 * time.Second // bounds one transaction
+	// stopGrace is how long a relay that is asked to stop may still take to
+	// finish the transaction at hand: one that is cut short has an unknown
+	// outcome, and consumers wait until the next relay has aborted it.
+	stopGrace = 3 * time.Second
 	// transactionTimeout is when the broker aborts a transaction whose relay has
 	// vanished and has no successor. Consumers wait for that long.
 	transactionTimeout = 30 * time.Second
@@ -196,12 +198,11 @@ func (s *session) await(ctx context.Context, limit int) batch {
 	}
 }
 
-// publish commits the events and the cursor behind them in one transaction. It
-// is not cut short when ctx ends: a commit that is cut short has an unknown
-// outcome.
-func (s *session) publish(ctx context.Context, events []Event) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+// publish commits the events and the cursor behind them in one transaction.
+func (s *session) publish(stopping context.Context, events []Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stopping), publishTimeout)
 	defer cancel()
+	defer context.AfterFunc(stopping, func() { time.AfterFunc(stopGrace, cancel) })()
 	began := time.Now()
 	if err := s.client.BeginTransaction(); err != nil {
 		return err
