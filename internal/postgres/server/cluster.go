@@ -45,14 +45,14 @@ func (c cluster) ensure(ctx context.Context, secrets *secrets, report func(strin
 	if err := c.account.mustOwn(c.dir); err != nil {
 		return false, err
 	}
-	return false, c.removeStages()
+	return false, c.removeStages(ctx)
 }
 
 // create makes the cluster in a directory of its own and renames it when it is
 // whole and on disk.
 func (c cluster) create(ctx context.Context, secrets *secrets, report func(string)) (err error) {
 	report("making the database cluster in " + c.dir)
-	if err := c.removeStages(); err != nil {
+	if err := c.removeStages(ctx); err != nil {
 		return err
 	}
 	fail := func(err error) error {
@@ -67,7 +67,11 @@ func (c cluster) create(ctx context.Context, secrets *secrets, report func(strin
 	if err != nil {
 		return fail(err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(stage)) }()
+	defer func() {
+		if removed := os.RemoveAll(stage); err == nil && removed != nil {
+			err = fail(removed)
+		}
+	}()
 	data, password := filepath.Join(stage, "data"), filepath.Join(stage, "password")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return fail(err)
@@ -141,13 +145,19 @@ func (c cluster) run(ctx context.Context, stdin, path string, arguments ...strin
 
 // removeStages removes what killed starts left. The caller holds the lock of
 // the parent directory, so none of them is in use.
-func (c cluster) removeStages() error {
+func (c cluster) removeStages(ctx context.Context) error {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(c.dir), c.stagePattern()))
 	if err != nil {
 		return err
 	}
 	for _, stage := range left {
-		if err := os.RemoveAll(stage); err != nil {
+		// The initdb of a start that was killed a moment ago may still be
+		// cleaning up, so that files come and go.
+		var err error
+		if _, cancelled := await(ctx, immediateShutdown, func() bool { err = os.RemoveAll(stage); return err == nil }); cancelled != nil {
+			return cancelled
+		}
+		if err != nil {
 			return problemOf("the half-made cluster "+stage+" cannot be removed", err)
 		}
 	}

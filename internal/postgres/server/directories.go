@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -35,11 +36,11 @@ func makeParents(path string) error {
 
 // RemoveData removes the data directory, what killed starts left beside it,
 // and the parents that DataDirFor chose. The server must be stopped.
-func RemoveData(dataDir string) error {
+func RemoveData(ctx context.Context, dataDir string) error {
 	if left := processesIn(dataDir); len(left) > 0 {
 		return problemOf("the data directory "+dataDir+" is in use", errors.New("PostgreSQL is still running in it"))
 	}
-	if err := (cluster{dir: dataDir}).removeStages(); err != nil {
+	if err := (cluster{dir: dataDir}).removeStages(ctx); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(dataDir); err != nil {

@@ -37,6 +37,7 @@ var remedies = []struct {
 	{"global/pg_control", damagedNext, problem.Failed},
 	{"is not a database cluster directory", damagedNext, problem.Failed},
 	{"could not access the server configuration file", damagedNext, problem.Failed},
+	{"required WAL directory", damagedNext, problem.Failed},
 	{"No such file or directory", damagedNext, problem.Failed},
 	{"database files are incompatible with server", "set local.postgres.binaries to the PostgreSQL that made the data", problem.Missing},
 	{"error while loading shared libraries", "install PostgreSQL with your package manager, or set local.postgres.binaries", problem.Missing},
@@ -58,16 +59,9 @@ var severe = regexp.MustCompile(`(?:^|\s)(?:FATAL|PANIC|ERROR|initdb: error|post
 // explainLog makes a problem of a failure and of the last lines of a log.
 func explainLog(what string, err error, lines []string) *problem.Error {
 	p := &problem.Error{What: what, Cause: err}
-	var said []string
-	for _, line := range lines {
-		if match := severe.FindStringSubmatch(line); match != nil {
-			said = append(said, match[1])
-		}
-	}
-	switch {
-	case len(said) > 0:
-		p.Cause = saying(err, said[len(said)-1])
-	case len(lines) > 0:
+	if said := lastSevere(lines); said != "" {
+		p.Cause = saying(err, said)
+	} else if len(lines) > 0 {
 		p.Cause = saying(err, lines[len(lines)-1])
 	}
 	all := strings.Join(lines, "\n")
@@ -78,6 +72,30 @@ func explainLog(what string, err error, lines []string) *problem.Error {
 		}
 	}
 	return p
+}
+
+// dated matches the start of a line of the server's log, as against the further
+// lines of a message.
+var dated = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2} `)
+
+// lastSevere returns the last message that tells of a failure, with the lines
+// that belong to it; empty if there is none.
+func lastSevere(lines []string) string {
+	for i := len(lines) - 1; i >= 0; i-- {
+		match := severe.FindStringSubmatch(lines[i])
+		if match == nil {
+			continue
+		}
+		message := match[1]
+		for _, further := range lines[i+1:] {
+			if dated.MatchString(further) || strings.HasPrefix(further, "initdb: ") {
+				break
+			}
+			message += " " + strings.TrimSpace(further)
+		}
+		return message
+	}
+	return ""
 }
 
 // saying joins an error with what the program said about it.

@@ -24,7 +24,7 @@ type Config struct {
 	User       string            // owner of Database, not a superuser; empty: gamemetrics
 	Database   string            // empty: gamemetrics
 	Settings   map[string]string // server parameters, over the defaults of this package
-	Log        io.Writer         // the server's log; nil: thrown away
+	Log        io.Writer         `json:"-"` // the server's log; nil: thrown away
 }
 
 // Status is what is known of a running server.
@@ -87,22 +87,20 @@ func Start(ctx context.Context, cfg Config, report func(string)) (*Server, error
 		return nil, problemOf("the directory of "+cfg.DataDir+" cannot be locked", err)
 	}
 	defer unlock()
+	if err := endLeftovers(ctx, cfg.DataDir, report); err != nil {
+		return nil, err
+	}
+	if err := portFree(cfg.Port); err != nil {
+		return nil, err
+	}
 	fresh, err := cluster.ensure(ctx, secrets, report)
 	if err != nil {
 		return nil, err
 	}
-	if !fresh {
-		if err := endLeftovers(ctx, cfg.DataDir, report); err != nil {
+	if !fresh && !secrets.hasSuperuser() {
+		if err := cluster.resetSuperuser(ctx, secrets, report); err != nil {
 			return nil, err
 		}
-		if !secrets.hasSuperuser() {
-			if err := cluster.resetSuperuser(ctx, secrets, report); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := portFree(cfg.Port); err != nil {
-		return nil, err
 	}
 	s, err := launch(ctx, cfg, account, secrets, report)
 	if err != nil {
@@ -118,6 +116,10 @@ func Start(ctx context.Context, cfg Config, report func(string)) (*Server, error
 			return nil, err
 		}
 		err = s.provision(ctx, true)
+	}
+	if hasState(err, noSuchDatabase) {
+		s.abort()
+		return nil, damaged(cfg.DataDir, err) // initdb made the database it misses
 	}
 	if err != nil {
 		s.abort()

@@ -148,3 +148,101 @@ func TestFreshStartThenRestartKeepsTheData(t *testing.T) {
 		t.Errorf("after the restart the table holds %d", got)
 	}
 }
+
+// What the platform does, it does as the database's owner.
+func TestTheUserMayDoWhatThePlatformNeeds(t *testing.T) {
+	cfg := newConfig(t)
+	s := start(t, cfg)
+	if query[bool](t, s, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") {
+		t.Error("the user is a superuser")
+	}
+	if query[int64](t, s, "SELECT system_identifier FROM pg_control_system()") == 0 {
+		t.Error("no system identifier")
+	}
+	if query[int](t, s, "SELECT count(*) FROM pg_stat_activity WHERE query = '<insufficient privilege>'") != 0 {
+		t.Error("the user cannot see the server's figures")
+	}
+	execute(t, s, "CREATE SCHEMA own")
+
+	if got := query[string](t, s, "SELECT current_setting('data_checksums') || ' ' || current_setting('server_encoding') || ' ' || current_setting('TimeZone')"); got != "on UTF8 UTC" {
+		t.Errorf("checksums, encoding and time zone are %q", got)
+	}
+	status := s.Status()
+	if status.Port != cfg.Port || status.Version != cfg.Binaries.Version || status.PID == 0 || time.Since(status.Since) > time.Minute {
+		t.Errorf("status %+v", status)
+	}
+}
+
+func TestPasswordsAreTheOwnersAloneAndNeeded(t *testing.T) {
+	cfg := newConfig(t)
+	s := start(t, cfg)
+	files, err := os.ReadDir(cfg.SecretsDir)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", file.Name(), info.Mode())
+		}
+	}
+	if _, err := pgx.Connect(t.Context(), s.URL()+"?sslmode=disable"); err == nil {
+		t.Error("the server lets in a user without a password")
+	}
+	t.Setenv("PGPASSFILE", server.PgpassFile(cfg.SecretsDir))
+	conn, err := pgx.Connect(t.Context(), s.URL()+"?sslmode=disable")
+	if err != nil {
+		t.Fatalf("the pgpass file does not let its owner in: %v", err)
+	}
+	conn.Close(t.Context())
+}
+
+func TestLostPasswordsAreReplaced(t *testing.T) {
+	for _, lost := range []string{"postgres-superuser.password", "postgres.password", ""} {
+		t.Run("lost "+lost, func(t *testing.T) {
+			cfg := newConfig(t)
+			first := start(t, cfg)
+			execute(t, first, "CREATE TABLE kept AS SELECT 42 AS n")
+			stop(t, first)
+			if err := os.RemoveAll(filepath.Join(cfg.SecretsDir, lost)); err != nil {
+				t.Fatal(err)
+			}
+			if got := query[int](t, start(t, cfg), "SELECT n FROM kept"); got != 42 {
+				t.Errorf("the table holds %d", got)
+			}
+		})
+	}
+}
+
+// The superuser's password in the file is another cluster's.
+func TestAWrongSuperuserPasswordIsReplaced(t *testing.T) {
+	cfg := newConfig(t)
+	stop(t, start(t, cfg))
+	for _, name := range []string{"postgres-superuser.password", "postgres.password"} {
+		if err := os.WriteFile(filepath.Join(cfg.SecretsDir, name), []byte("another\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(t, start(t, cfg), "SELECT 1")
+}
+
+func TestRemoveDataLeavesNothing(t *testing.T) {
+	cfg := newConfig(t)
+	s := start(t, cfg)
+	if err := server.RemoveData(t.Context(), cfg.DataDir); err == nil {
+		t.Fatal("the data of a running server was removed")
+	}
+	execute(t, s, "SELECT 1")
+	stop(t, s)
+	for range 2 {
+		if err := server.RemoveData(t.Context(), cfg.DataDir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(cfg.DataDir); !os.IsNotExist(err) {
+		t.Errorf("still there: %v", err)
+	}
+}
