@@ -1,0 +1,349 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gamemetrics/gmctl/pkg/client"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+)
+
+// store keeps events in memory, and counts how often each was new.
+type store struct {
+	mu      sync.Mutex
+	records map[uuid.UUID]ingestion.Record
+	down    error
+}
+
+func (s *store) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return nil, s.down
+	}
+	outcomes := make([]ingestion.Outcome, len(records))
+	for i, r := range records {
+		if _, ok := s.records[r.EventID]; ok {
+			outcomes[i] = ingestion.Duplicate
+		}
+		s.records[r.EventID] = r
+	}
+	return outcomes, nil
+}
+
+func (s *store) Ping(context.Context) error { return nil }
+
+func (s *store) set(down error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+func (s *store) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.records)
+}
+
+// serve starts the real service behind the given disturbance, which may be nil.
+func serve(t testing.TB, disturb func(http.Handler) http.Handler) (*store, *httptest.Server) {
+	t.Helper()
+	s := &store{records: map[uuid.UUID]ingestion.Record{}}
+	service, err := ingestion.New(ingestion.Config{Store: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := service.Handler()
+	if disturb != nil {
+		handler = disturb(handler)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() {
+		server.Close()
+		service.Close(context.Background())
+	})
+	return s, server
+}
+
+// quick tries often and waits little.
+var quick = client.Retry{Attempts: 5, First: time.Millisecond, Longest: 20 * time.Millisecond}
+
+func dial(t testing.TB, url string, options ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.New(url, append([]client.Option{client.WithRetry(quick)}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func login(player string) event.Event {
+	return event.Event{PlayerID: player, EventType: "login", Timestamp: time.Now(), Metadata: json.RawMessage(`{"level":7}`)}
+}
+
+func TestSend(t *testing.T) {
+	s, server := serve(t, nil)
+	id, err := dial(t, server.URL, client.WithTestRun("run-7")).Send(t.Context(), login("p1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.records[id]; got.PlayerID != "p1" || string(got.Metadata) != `{"level":7}` || got.TestRun != "run-7" {
+		t.Errorf("stored %+v", got)
+	}
+	own := login("p2")
+	own.EventID = uuid.New()
+	if id, err := dial(t, server.URL+"/").Send(t.Context(), own); err != nil || id != own.EventID {
+		t.Errorf("an event with an id: %s, %v", id, err)
+	}
+}
+
+func TestSendTellsWhatIsInvalid(t *testing.T) {
+	var requests atomic.Int32
+	_, server := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests.Add(1); next.ServeHTTP(w, r) })
+	})
+	bad := login("")
+	bad.EventType = "log in"
+	_, err := dial(t, server.URL).Send(t.Context(), bad)
+	fields, ok := client.Invalid(err)
+	if !ok || len(fields) != 2 || fields[0].Field != "playerId" || fields[1].Code != event.CodeInvalidFormat {
+		t.Errorf("the error is %v, its fields %v", err, fields)
+	}
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 400 || e.RequestID == "" {
+		t.Errorf("the error is %#v", err)
+	}
+	if requests.Load() != 1 {
+		t.Errorf("an invalid event was sent %d times", requests.Load())
+	}
+	if _, err := dial(t, server.URL).Send(t.Context(), login("\xff")); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("a player id that is not UTF-8: %v", err)
+	}
+}
+
+func TestSendBatch(t *testing.T) {
+	s, server := serve(t, nil)
+	c := dial(t, server.URL)
+	events := make([]event.Event, 2500)
+	for i := range events {
+		events[i] = login(fmt.Sprintf("p%d", i))
+		events[i].EventID = uuid.New()
+	}
+	events[1200].PlayerID = ""
+	for again := range 2 {
+		results, err := c.SendBatch(t.Context(), events)
+		if err != nil || len(results) != len(events) {
+			t.Fatalf("%d results, %v", len(results), err)
+		}
+		for i, result := range results {
+			want := []eventapi.Status{eventapi.Stored, eventapi.Duplicate}[again]
+			if i == 1200 {
+				want = eventapi.Rejected
+				if fields, ok := client.Invalid(result.Err); !ok || fields[0].Field != "playerId" {
+					t.Errorf("the rejected event says %v", result.Err)
+				}
+			}
+			if result.Status != want || result.EventID != events[i].EventID {
+				t.Fatalf("event %d: %+v, want %s", i, result, want)
+			}
+		}
+	}
+	if s.count() != 2499 {
+		t.Errorf("%d events are stored", s.count())
+	}
+	if results, err := c.SendBatch(t.Context(), nil); err != nil || len(results) != 0 {
+		t.Errorf("no events: %v, %v", results, err)
+	}
+}
+
+// A batch of large events is cut by bytes too.
+func TestSendBatchOfLargeEvents(t *testing.T) {
+	s, server := serve(t, nil)
+	events := make([]event.Event, 100)
+	for i := range events {
+		events[i] = login("p")
+		events[i].Metadata = json.RawMessage(`{"a":"` + strings.Repeat("x", 30<<10) + `"}`)
+	}
+	results, err := dial(t, server.URL).SendBatch(t.Context(), events)
+	if err != nil || len(results) != 100 || s.count() != 100 {
+		t.Errorf("%d results, %d stored, %v", len(results), s.count(), err)
+	}
+}
+
+// Answers that get lost make the client send again, under the same id.
+func TestRetriesStoreOnce(t *testing.T) {
+	var requests atomic.Int32
+	s, server := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			lost := requests.Add(1)%3 != 0
+			if !lost {
+				next.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler) // the connection breaks before the answer
+		})
+	})
+	c := dial(t, server.URL)
+	for i := range 10 {
+		if _, err := c.Send(t.Context(), login("p")); err != nil {
+			t.Errorf("event %d: %v", i, err)
+		}
+	}
+	results, err := c.SendBatch(t.Context(), []event.Event{login("a"), login("b")})
+	if err != nil || len(results) != 2 {
+		t.Errorf("the batch: %v, %v", results, err)
+	}
+	if s.count() != 12 || requests.Load() != 33 {
+		t.Errorf("%d events are stored after %d requests, want 12 after 33", s.count(), requests.Load())
+	}
+}
+
+func TestRetriesWhatPasses(t *testing.T) {
+	for _, status := range []int{408, 429, 502, 503, 504} {
+		var requests atomic.Int32
+		s, server := serve(t, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests.Add(1) < 3 {
+					w.WriteHeader(status)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		})
+		if _, err := dial(t, server.URL).Send(t.Context(), login("p")); err != nil || s.count() != 1 {
+			t.Errorf("after two answers %d: %v", status, err)
+		}
+	}
+	for _, status := range []int{401, 404, 500} {
+		var requests atomic.Int32
+		_, server := serve(t, func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				http.Error(w, "<html>", status)
+			})
+		})
+		_, err := dial(t, server.URL).Send(t.Context(), login("p"))
+		e, ok := errors.AsType[*client.Error](err)
+		if !ok || e.Status != status || e.Code != "" || requests.Load() != 1 || !strings.Contains(err.Error(), "not from the events service") {
+			t.Errorf("an answer %d: %v after %d requests", status, err, requests.Load())
+		}
+	}
+}
+
+func TestRetriesEnd(t *testing.T) {
+	s, server := serve(t, nil)
+	s.set(errors.New("connection refused"))
+	_, err := dial(t, server.URL).Send(t.Context(), login("p"))
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != eventapi.Unavailable || e.RetryAfter != time.Second {
+		t.Errorf("when the attempts are used up: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err = dial(t, server.URL, client.WithRetry(client.DefaultRetry())).Send(ctx, login("p"))
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
+		t.Errorf("when the context ends: %v after %s", err, took)
+	}
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != eventapi.Unavailable {
+		t.Errorf("the error does not have the last answer: %v", err)
+	}
+	server.Close()
+	if _, err = dial(t, server.URL).Send(t.Context(), login("p")); err == nil || !strings.Contains(err.Error(), "not reached") {
+		t.Errorf("when nothing listens: %v", err)
+	}
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	var requests atomic.Int32
+	_, server := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if requests.Add(1) == 1 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	start := time.Now()
+	patient := client.Retry{Attempts: 2, First: time.Millisecond, Longest: 5 * time.Second}
+	if _, err := dial(t, server.URL, client.WithRetry(patient)).Send(t.Context(), login("p")); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took < time.Second || took > 3*time.Second {
+		t.Errorf("asked to wait 1 s, it waited %s", took)
+	}
+}
+
+// Many goroutines share as many connections as they need, and keep them.
+func TestConnectionsAreKept(t *testing.T) {
+	var opened atomic.Int32
+	service, err := ingestion.New(ingestion.Config{Store: &store{records: map[uuid.UUID]ingestion.Record{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close(context.Background())
+	server := httptest.NewUnstartedServer(service.Handler())
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := dial(t, server.URL)
+	const senders, each = 32, 50
+	var all sync.WaitGroup
+	for range senders {
+		all.Go(func() {
+			for range each {
+				if _, err := c.Send(t.Context(), login("p")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	// A dial that is overtaken by a connection come free leaves one more behind.
+	if opened.Load() > 2*senders {
+		t.Errorf("%d connections were opened for %d senders of %d events", opened.Load(), senders, each)
+	}
+}
+
+func TestNewRefusesWhatIsNoURL(t *testing.T) {
+	for _, url := range []string{"", "localhost:8080", "ftp://host", "http://", "://"} {
+		if _, err := client.New(url); err == nil {
+			t.Errorf("New(%q) took it", url)
+		}
+	}
+}
+
+func BenchmarkSend(b *testing.B) {
+	_, server := serve(b, nil)
+	c := dial(b, server.URL)
+	e := login("p")
+	b.SetParallelism(16)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := c.Send(context.Background(), e); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
