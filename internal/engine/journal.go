@@ -149,14 +149,17 @@ type Log struct {
 // Read reads the journal; one that does not exist is empty. A damaged line is
 // noted and passed over.
 func (j *Journal) Read() (Log, error) {
+	data, err := j.data()
+	return parseLog(data), err
+}
+
+// data is all that the journal's file holds.
+func (j *Journal) data() ([]byte, error) {
 	data, err := os.ReadFile(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Log{}, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, unreadable(j.path, err)
 	}
-	if err != nil {
-		return Log{}, unreadable(j.path, err)
-	}
-	return parseLog(data), nil
+	return data, nil
 }
 
 func parseLog(data []byte) Log {

@@ -168,25 +168,72 @@ func TestChangesInARecordStayShort(t *testing.T) {
 	}
 }
 
-// 100,000 records, as ten years of daily use leave them, are read within a
-// moment: it is the start of every up.
-func BenchmarkReadJournal(b *testing.B) {
+// What is learned backward, from no more than the end, is what all records say
+// when they are read forward.
+func TestPastIsThatOfAllRecords(t *testing.T) {
+	journal := openJournal(t)
+	journal.write = func(file *os.File, data []byte) error { _, err := file.Write(data); return err }
+	stages := []string{"a", "b", "c"}
+	rapid.Check(t, func(t *rapid.T) {
+		_ = journal.Close()
+		_ = os.Remove(journal.Path())
+		want := make(past)
+		for range rapid.IntRange(0, 20).Draw(t, "records") {
+			record := Record{
+				Run: "1", Stage: rapid.SampledFrom([]string{"a", "b", "c", "", "no longer there"}).Draw(t, "stage"),
+				Verb:        rapid.SampledFrom([]Verb{VerbApply, VerbDestroy, VerbPlan}).Draw(t, "verb"),
+				Status:      rapid.SampledFrom([]Status{StatusStarted, StatusDone, StatusFailed, StatusCancelled}).Draw(t, "status"),
+				Fingerprint: rapid.SampledFrom([]string{"", "f1", "f2"}).Draw(t, "fingerprint"),
+			}
+			if err := journal.Append(record); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(stages, record.Stage) || record.Verb == VerbPlan {
+				continue
+			}
+			last := want[record.Stage]
+			last.known, last.verb, last.status = true, record.Verb, record.Status
+			if record.Verb == VerbDestroy {
+				last.fingerprint = ""
+			} else if record.Status == StatusDone {
+				last.fingerprint = record.Fingerprint
+			}
+			want[record.Stage] = last
+		}
+		got, err := journal.past(stages)
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(stagePast{})); err != nil || diff != "" {
+			t.Fatal(err, diff)
+		}
+	})
+}
+
+// 100,000 records are many years of daily use: what a run must know of them
+// takes a few milliseconds, and all of them less than a second.
+func BenchmarkJournalOf100k(b *testing.B) {
 	journal := openJournal(b)
 	journal.write = func(file *os.File, data []byte) error { _, err := file.Write(data); return err }
+	stages := strings.Split("abcdefgh", "")
 	for i := range 100_000 {
 		record := Record{
 			Time: time.Now().UTC(), Run: fmt.Sprintf("20260301-%06d-c0ffee", i/18), Env: "local", Who: "ada@laptop", Command: "gmctl up",
-			Stage: "kafka", Verb: VerbApply, Status: StatusDone, Changes: []string{"start kafka (Kafka, loopback only)"}, Elapsed: time.Second,
+			Stage: stages[i%8], Verb: VerbApply, Status: StatusDone, Changes: []string{"start it (loopback only)"}, Elapsed: time.Second,
 		}
 		if err := journal.Append(record); err != nil {
 			b.Fatal(err)
 		}
 	}
-	for b.Loop() {
-		log, err := journal.Read()
-		if err != nil || len(log.Records) != 100_000 {
-			b.Fatal(len(log.Records), err)
+	b.Run("past", func(b *testing.B) {
+		for b.Loop() {
+			if known, err := journal.past(stages); err != nil || len(known) != len(stages) {
+				b.Fatal(known, err)
+			}
 		}
-		pastOf(log.Records)
-	}
+	})
+	b.Run("history", func(b *testing.B) {
+		for b.Loop() {
+			if log, err := journal.Read(); err != nil || len(log.Runs(Filter{})) != 5556 {
+				b.Fatal(len(log.Runs(Filter{})), err)
+			}
+		}
+	})
 }

@@ -1,5 +1,7 @@
 package engine
 
+import "bytes"
+
 // past is what the journal knows of each stage.
 type past map[string]stagePast
 
@@ -10,27 +12,46 @@ type stagePast struct {
 	fingerprint string // of the last completed Apply that nothing undid since
 }
 
-func pastOf(records []Record) past {
-	p := make(past)
-	for _, record := range records {
-		p.add(record)
+// past returns what the journal knows of the given stages. It reads backward,
+// and no further than it must: the start of a run does not grow with the
+// journal's age.
+func (j *Journal) past(stages []string) (past, error) {
+	data, err := j.data()
+	if err != nil {
+		return nil, err
 	}
-	return p
+	open := make(map[string]bool, len(stages))
+	for _, name := range stages {
+		open[name] = true
+	}
+	known := make(past, len(stages))
+	for len(data) > 0 && len(open) > 0 {
+		start := bytes.LastIndexByte(bytes.TrimSuffix(data, []byte{'\n'}), '\n') + 1
+		record, ok := parseRecord(data[start:])
+		data = data[:start]
+		if !ok || !open[record.Stage] || record.Verb == VerbPlan {
+			continue
+		}
+		if known.addEarlier(record) {
+			delete(open, record.Stage)
+		}
+	}
+	return known, nil
 }
 
-func (p past) add(record Record) {
-	if record.Stage == "" || record.Verb != VerbApply && record.Verb != VerbDestroy {
-		return
+// addEarlier takes in a record that is older than all that were, and reports
+// whether still older ones can add nothing about its stage.
+func (p past) addEarlier(record Record) bool {
+	last, known := p[record.Stage]
+	if !known {
+		last = stagePast{known: true, verb: record.Verb, status: record.Status}
 	}
-	last := p[record.Stage]
-	last.known, last.verb, last.status = true, record.Verb, record.Status
-	switch {
-	case record.Verb == VerbDestroy:
-		last.fingerprint = ""
-	case record.Status == StatusDone:
+	completed := record.Verb == VerbApply && record.Status == StatusDone
+	if completed {
 		last.fingerprint = record.Fingerprint
 	}
 	p[record.Stage] = last
+	return completed || record.Verb == VerbDestroy
 }
 
 // halfDone says in what state the last run left the stage, or nothing where it

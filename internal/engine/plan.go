@@ -21,7 +21,7 @@ func (e *Engine) Plan(ctx context.Context, goal Goal, selection Selection) ([]St
 	if err != nil {
 		return nil, err
 	}
-	records, err := e.Journal.Records()
+	known, err := e.Journal.past(e.Graph.Names())
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,6 @@ func (e *Engine) Plan(ctx context.Context, goal Goal, selection Selection) ([]St
 	if goal == GoalAbsent {
 		slices.Reverse(nodes)
 	}
-	known := pastOf(records)
 	plans := make([]StagePlan, len(nodes))
 	limit := make(chan struct{}, e.Parallelism)
 	var work sync.WaitGroup

@@ -57,11 +57,11 @@ func (e *Engine) run(ctx context.Context, verb Verb, selection Selection) (*Resu
 	if err != nil {
 		return nil, err
 	}
-	records, err := e.Journal.Records()
+	known, err := e.Journal.past(e.Graph.Names())
 	if err != nil {
 		return nil, err
 	}
-	r := e.newRun(verb, chosen, pastOf(records))
+	r := e.newRun(verb, chosen, known)
 	if err := r.record("", StatusStarted, nil, nil, 0); err != nil {
 		return nil, err
 	}
