@@ -17,7 +17,8 @@ import (
 	"github.com/gamemetrics/gmctl/internal/render"
 )
 
-// Planner says what would change. It changes nothing.
+// Planner says what would change. It changes nothing. Where some stages could
+// not be planned, the plans of the others come with the error.
 type Planner interface {
 	Plan(context.Context, engine.Goal, engine.Selection) ([]engine.StagePlan, error)
 }
@@ -80,9 +81,9 @@ func run(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	stages, err := planner.Plan(ctx, engine.GoalPresent, opts.Selection)
-	if err != nil {
-		return err
+	stages, failed := planner.Plan(ctx, engine.GoalPresent, opts.Selection)
+	if stages == nil && failed != nil {
+		return failed
 	}
 	document := render.NewPlanDocument(opts.EnvName, engine.GoalPresent, stages)
 	if opts.Output != render.Table {
@@ -92,8 +93,13 @@ func run(ctx context.Context, opts *Options) error {
 	} else if err := print(opts, stages, document); err != nil {
 		return err
 	}
-	if err := failures(opts, stages); err != nil {
-		return err
+	if failed != nil {
+		for _, stage := range stages {
+			if stage.Err != nil {
+				render.Problem(opts.IO, stage.Err)
+			}
+		}
+		return render.Shown(failed)
 	}
 	if opts.DetailedExitCode && !document.Empty() {
 		return render.Shown(&problem.Error{What: "there are changes", Kind: problem.Changes})
@@ -122,22 +128,4 @@ func print(opts *Options, stages []engine.StagePlan, document render.PlanDocumen
 func sentence(document render.PlanDocument) string {
 	parts := document.Words()
 	return strings.Join(parts, ", ") + "."
-}
-
-// failures prints why stages could not be planned, all of them.
-func failures(opts *Options, stages []engine.StagePlan) error {
-	var first *problem.Error
-	for _, stage := range stages {
-		if stage.Err == nil {
-			continue
-		}
-		if first == nil {
-			first = stage.Err
-		}
-		render.Problem(opts.IO, stage.Err)
-	}
-	if first == nil {
-		return nil
-	}
-	return render.Shown(first)
 }

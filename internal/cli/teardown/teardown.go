@@ -97,8 +97,9 @@ func run(ctx context.Context, opts *Options) error {
 	}
 	defer walker.Journal.Close()
 
+	// A stage that is too broken to be planned is removed nonetheless.
 	before, err := walker.Plan(ctx, engine.GoalAbsent, engine.Selection{})
-	if err != nil {
+	if before == nil && err != nil {
 		return err
 	}
 	if render.NewPlanDocument(opts.EnvName, engine.GoalAbsent, before).Empty() {
@@ -112,9 +113,9 @@ func run(ctx context.Context, opts *Options) error {
 	o := &outcome{before: before, result: result}
 	if err == nil {
 		o.after, err = walker.Plan(ctx, engine.GoalAbsent, engine.Selection{})
-	}
-	if err == nil {
-		err = o.leftovers()
+		if o.after != nil {
+			err = o.leftovers()
+		}
 	}
 	o.problem = problem.From(err)
 	if printErr := o.print(opts); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,132 +14,137 @@ import (
 	"github.com/gamemetrics/gmctl/internal/render"
 )
 
+var errTimeout = errors.New("the time given with --timeout is over")
+
 // deadline ends a run after a time, and knows from the run's events what it
 // was waiting for then.
 type deadline struct {
-	timeout time.Duration
+	timeout time.Duration // 0: none
 	env     string
+	again   string // the command to go on with
 	next    engine.Sink
 
-	mu      sync.Mutex
-	ctx     context.Context // of the run; nil before it
-	running []*runningStage // in the order of their start
-	ended   *problem.Error  // that the run ended with, as shown
+	mu    sync.Mutex
+	over  func() bool       // whether the deadline has passed
+	doing map[string]*doing // by stage, since it started
+	late  []string          // stages that the deadline ended
+	ended *problem.Error    // what the run ended with, as the user read it
 }
 
-// runningStage is a stage that has begun and not ended by itself.
-type runningStage struct {
-	name  string
-	last  *engine.Update
-	since time.Time // of the last message
+// doing is what a stage told last.
+type doing struct {
+	update *engine.Update // nil: nothing yet
+	since  time.Time      // of its message
 }
 
 func newDeadline(opts *Options, next engine.Sink) *deadline {
-	return &deadline{timeout: opts.Timeout, env: opts.EnvName, next: next}
+	again := "gmctl up"
+	if opts.EnvName != "local" {
+		again += " -e " + opts.EnvName
+	}
+	return &deadline{
+		timeout: opts.Timeout, env: opts.EnvName, again: again, next: next,
+		over: func() bool { return false }, doing: map[string]*doing{},
+	}
 }
 
 // bound returns ctx with the deadline.
 func (d *deadline) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	cancel := context.CancelFunc(func() {})
-	if d.timeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(ctx, d.timeout, errTimeout)
+	if d.timeout == 0 {
+		return ctx, func() {}
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout, errTimeout)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ctx = ctx
+	d.over = func() bool { return errors.Is(context.Cause(ctx), errTimeout) }
 	return ctx, cancel
 }
 
-// handle passes the run's events on. Where the deadline ended the run, its last
-// event says what it was waiting for.
+// handle passes the run's events on. What the deadline ended says what it was
+// doing then.
 func (d *deadline) handle(e engine.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.follow(e)
-	if e.Kind == engine.RunDone {
-		if e.Problem != nil && d.over() {
-			e.Problem = d.problem(e.Time)
+	switch e.Kind {
+	case engine.StageStarted:
+		d.doing[e.Stage] = &doing{since: e.Time}
+	case engine.StageUpdate:
+		d.take(e)
+	case engine.StageFailed:
+		if d.timedOut(e.Problem) {
+			d.late = append(d.late, e.Stage)
+			e.Problem = d.stageProblem(e.Stage, e.Time)
+		}
+	case engine.RunDone:
+		switch {
+		case len(d.late) == 1 && d.timedOut(e.Problem):
+			e.Problem = d.stageProblem(d.late[0], e.Time)
+		case d.timedOut(e.Problem) || len(d.late) > 0:
+			e.Problem = d.runProblem()
 		}
 		d.ended = e.Problem
 	}
 	d.next(e)
 }
 
-// follow keeps the stages that run. Those that end after the deadline stay: it
-// is the deadline that ended them.
-func (d *deadline) follow(e engine.Event) {
-	switch e.Kind {
-	case engine.StageStarted:
-		d.running = append(d.running, &runningStage{name: e.Stage, since: e.Time})
-	case engine.StageUpdate:
-		for _, stage := range d.running {
-			if stage.name != e.Stage || e.Update == nil || e.Update.Kind == engine.UpdateWarning {
-				continue
-			}
-			if stage.last == nil || stage.last.Message != e.Update.Message {
-				stage.since = e.Time
-			}
-			stage.last = e.Update
+func (d *deadline) take(e engine.Event) {
+	stage := d.doing[e.Stage]
+	if stage == nil || e.Update == nil || e.Update.Kind == engine.UpdateWarning {
+		return
+	}
+	if stage.update == nil || stage.update.Message != e.Update.Message {
+		stage.since = e.Time
+	}
+	stage.update = e.Update
+}
+
+// timedOut reports whether p came of the deadline, and not of one that a stage
+// set itself.
+func (d *deadline) timedOut(p *problem.Error) bool {
+	return p != nil && d.over() && (errors.Is(p, errTimeout) || errors.Is(p, context.DeadlineExceeded))
+}
+
+// stageProblem says what a stage was doing when its time was over.
+func (d *deadline) stageProblem(stage string, now time.Time) *problem.Error {
+	cause := errTimeout
+	if at := d.doing[stage]; at != nil && at.update != nil {
+		wait := fmt.Sprintf("it was still %s, for %s", render.Activity(at.update), render.Elapsed(now.Sub(at.since)))
+		if at.update.Usually > 0 {
+			wait += ", which usually takes " + render.Usually(at.update.Usually)
 		}
-	case engine.StageDone, engine.StageUnchanged, engine.StageFailed:
-		if d.over() && e.Kind == engine.StageFailed {
-			return
-		}
-		for i, stage := range d.running {
-			if stage.name == e.Stage {
-				d.running = append(d.running[:i], d.running[i+1:]...)
-				return
-			}
-		}
+		cause = errors.New(wait)
+	}
+	return &problem.Error{
+		What:  fmt.Sprintf("%s was not ready after %s", stage, render.Usually(d.timeout)),
+		Cause: cause,
+		Next:  d.remedy(),
 	}
 }
 
-func (d *deadline) over() bool {
-	return d.ctx != nil && errors.Is(context.Cause(d.ctx), errTimeout)
-}
-
-// problem names the stages that the deadline ended, and what they waited for.
-func (d *deadline) problem(now time.Time) *problem.Error {
-	var waits []string
-	for _, stage := range d.running {
-		wait := stage.name + " was still at work"
-		if stage.last != nil {
-			wait = fmt.Sprintf("%s was still %s, for %s", stage.name, render.Activity(stage.last), render.Elapsed(now.Sub(stage.since)))
-		}
-		waits = append(waits, wait)
-	}
-	if len(waits) == 0 {
-		waits = []string{errTimeout.Error()}
+// runProblem is that of a run which more than one stage held up.
+func (d *deadline) runProblem() *problem.Error {
+	cause := errTimeout
+	if len(d.late) > 0 {
+		cause = fmt.Errorf("not ready in time: %s", strings.Join(slices.Sorted(slices.Values(d.late)), ", "))
 	}
 	return &problem.Error{
 		What:  fmt.Sprintf("%s is not up after %s", d.env, render.Usually(d.timeout)),
-		Cause: errors.New(strings.Join(waits, "\n")),
-		Next:  "see what holds it up with gmctl status, then run gmctl up again: it goes on where it stopped",
+		Cause: cause,
+		Next:  d.remedy(),
 	}
 }
 
-// explain returns the run's error, or the deadline's if that ended the run.
-func (d *deadline) explain(ctx context.Context, err error) error {
+func (d *deadline) remedy() string {
+	return fmt.Sprintf("allow more time with --timeout, or none at all; run: %s (it goes on where it stopped)", d.again)
+}
+
+// explain returns the run's error as the user read it at the end of the run,
+// marked as such, or as it is where no run began.
+func (d *deadline) explain(err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.over() && d.ended != nil:
-		return d.ended
-	case d.over():
-		return d.problem(time.Now())
-	case ctx.Err() != nil && problem.From(err).Kind != problem.Cancelled:
-		return &problem.Error{
-			What: "interrupted", Cause: err, Kind: problem.Cancelled,
-			Next: "run gmctl up again: it goes on where it stopped",
-		}
-	default:
+	if err == nil || d.ended == nil {
 		return err
 	}
-}
-
-// shown reports whether the user has read err at the end of the run.
-func (d *deadline) shown(err error) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return err != nil && d.ended != nil
+	return render.Shown(d.ended)
 }

@@ -4,7 +4,7 @@ package up
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +24,8 @@ import (
 type Environment interface {
 	Engine(sink engine.Sink, command string) (*engine.Engine, error)
 	Lock(command string) (*engine.Lock, error)
+	// Follow stays with the environment until ctx ends, and then stops it.
+	Follow(ctx context.Context) error
 }
 
 // Options are what `gmctl up` works with.
@@ -33,8 +35,6 @@ type Options struct {
 	LogFormat string
 	Command   string // as it is recorded in the journal
 	Open      func() (Environment, error)
-	// Follow stays with the environment that is up, until ctx ends.
-	Follow func(ctx context.Context, env Environment) error
 
 	Selection  engine.Selection
 	Output     render.Format
@@ -43,16 +43,11 @@ type Options struct {
 	Foreground bool
 }
 
-// follower is an environment that can be stayed with.
-type follower interface {
-	Follow(ctx context.Context) error
-}
-
 // NewCommand returns `gmctl up`.
 func NewCommand(f *factory.Factory) *cobra.Command { return newCommand(f, run) }
 
 func newCommand(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Follow: follow}
+	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the environment up, or back to what its configuration wants",
@@ -92,18 +87,6 @@ stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 	return cmd
 }
 
-func follow(ctx context.Context, env Environment) error {
-	f, ok := env.(follower)
-	if !ok {
-		return &problem.Error{
-			What: "this environment does not run in the foreground",
-			Next: "leave --foreground out, and see: gmctl logs -f",
-			Kind: problem.Usage,
-		}
-	}
-	return f.Follow(ctx)
-}
-
 func run(ctx context.Context, opts *Options) error {
 	env, err := opts.Open()
 	if err != nil {
@@ -118,7 +101,10 @@ func run(ctx context.Context, opts *Options) error {
 	if err != nil || !opts.Foreground {
 		return err
 	}
-	return opts.Follow(ctx, env)
+	if opts.LogFormat != render.LogJSON {
+		fmt.Fprintf(opts.IO.Err, "\n%s stays up until Ctrl-C; its data stays after that\n", opts.EnvName)
+	}
+	return env.Follow(ctx)
 }
 
 // apply brings env up under its lock. The outcome is nil if nothing was tried.
@@ -149,9 +135,7 @@ func apply(ctx context.Context, opts *Options, env Environment) (*outcome, error
 	defer cancel()
 	result, err := walker.Up(bounded, opts.Selection)
 	progress.Close()
-	if err != nil {
-		err = limit.explain(bounded, err)
-	}
+	err = limit.explain(err)
 	if result == nil {
 		return nil, err
 	}
@@ -159,16 +143,14 @@ func apply(ctx context.Context, opts *Options, env Environment) (*outcome, error
 	if err == nil {
 		o.health = walker.Check(ctx)
 	}
-	if limit.shown(err) {
-		err = render.Shown(err)
-	}
 	return o, err
 }
 
-// agree asks before changes that lose data.
+// agree asks before changes that lose data. A stage that cannot be planned is
+// no reason to stop here: the run comes to it, and says why.
 func agree(ctx context.Context, opts *Options, walker *engine.Engine) error {
 	plans, err := walker.Plan(ctx, engine.GoalPresent, opts.Selection)
-	if err != nil {
+	if plans == nil && err != nil {
 		return err
 	}
 	losing := losses(plans)
@@ -199,5 +181,3 @@ func losses(plans []engine.StagePlan) []engine.StagePlan {
 	}
 	return losing
 }
-
-var errTimeout = errors.New("the time given with --timeout is over")
