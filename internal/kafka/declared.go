@@ -79,15 +79,37 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, declared []topics.Top
 const CreateTimeout = 15 * time.Second
 
 func createTopics(ctx context.Context, client *kgo.Client, missing []topics.Topic, replication int16) (created []string, err error) {
+	wanted := make([]NewTopic, len(missing))
+	for i, t := range missing {
+		wanted[i] = NewTopic{t.Name, t.Partitions, replication, TopicConfigs(t, replication)}
+	}
+	created, err = requestTopics(ctx, client, wanted, false)
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		err = ignoreExisting(err)
+	}
+	return created, err
+}
+
+// ignoreExisting drops from a joined error those topics that someone else was
+// quicker to make.
+func ignoreExisting(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	return errors.Join(slices.DeleteFunc(slices.Clone(joined.Unwrap()), func(err error) bool { return errors.Is(err, kerr.TopicAlreadyExists) })...)
+}
+
+func requestTopics(ctx context.Context, client *kgo.Client, wanted []NewTopic, dryRun bool) (created []string, err error) {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.TimeoutMillis = int32(CreateTimeout.Milliseconds())
-	for _, t := range missing {
+	request.ValidateOnly = dryRun
+	for _, t := range wanted {
 		topic := kmsg.NewCreateTopicsRequestTopic()
-		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = t.Name, t.Partitions, replication
-		configs := TopicConfigs(t, replication)
-		for _, name := range slices.Sorted(maps.Keys(configs)) {
+		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = t.Name, t.Partitions, t.Replication
+		for _, name := range slices.Sorted(maps.Keys(t.Configs)) {
 			config := kmsg.NewCreateTopicsRequestTopicConfig()
-			config.Name, config.Value = name, kmsg.StringPtr(configs[name])
+			config.Name, config.Value = name, kmsg.StringPtr(t.Configs[name])
 			topic.Configs = append(topic.Configs, config)
 		}
 		request.Topics = append(request.Topics, topic)
@@ -98,16 +120,11 @@ func createTopics(ctx context.Context, client *kgo.Client, missing []topics.Topi
 	}
 	var failures []error
 	for _, topic := range response.Topics {
-		err := kerr.ErrorForCode(topic.ErrorCode)
-		switch {
-		case err == nil:
-			created = append(created, topic.Topic)
-		case errors.Is(err, kerr.TopicAlreadyExists): // someone else was quicker
-		case topic.ErrorMessage != nil:
-			failures = append(failures, fmt.Errorf("topic %s: %w (%s)", topic.Topic, err, *topic.ErrorMessage))
-		default:
-			failures = append(failures, fmt.Errorf("topic %s: %w", topic.Topic, err))
+		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
+			failures = append(failures, fmt.Errorf("topic %s: %w", topic.Topic, withMessage(err, topic.ErrorMessage)))
+			continue
 		}
+		created = append(created, topic.Topic)
 	}
 	slices.Sort(created)
 	return created, errors.Join(failures...)

@@ -24,6 +24,11 @@ func codeMeanings() []codeMeaning {
 			"create what the platform declares: gmctl kafka topics create",
 		},
 		{
+			[]*kerr.Error{kerr.TopicAlreadyExists},
+			"the topic exists already in Kafka at %s",
+			"see how it is: gmctl kafka topics describe TOPIC",
+		},
+		{
 			[]*kerr.Error{kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.BrokerNotAvailable, kerr.ReplicaNotAvailable},
 			"a partition has no leader in Kafka at %s",
 			"bring the broker that holds its replicas back; see which: gmctl kafka topics describe TOPIC",

@@ -21,10 +21,26 @@ const (
 	ReadCommitted Isolation = 1
 )
 
+// Positions that ListOffsets understands in place of a time.
+const (
+	Latest   int64 = -1 // the end, as the isolation counts it
+	Earliest int64 = -2 // the first record that is still kept
+)
+
 // EndOffsets returns the end of each of the given partitions. Their leaders
 // are asked directly, so leave out partitions without one.
 func EndOffsets(ctx context.Context, client *kgo.Client, partitions map[string][]int32, isolation Isolation) (map[string]map[int32]int64, error) {
-	const latest = -1
+	return ListOffsets(ctx, client, partitions, Latest, isolation)
+}
+
+// ListOffsets returns for each partition the offset at a position: Latest,
+// Earliest, or that of the first record at or after a time in milliseconds
+// since 1970; -1 where there is no such record.
+func ListOffsets(ctx context.Context, client *kgo.Client, partitions map[string][]int32, position int64, isolation Isolation) (map[string]map[int32]int64, error) {
+	offsets := make(map[string]map[int32]int64)
+	if len(partitions) == 0 {
+		return offsets, nil
+	}
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.IsolationLevel = int8(isolation)
 	for name, ids := range partitions {
@@ -32,7 +48,7 @@ func EndOffsets(ctx context.Context, client *kgo.Client, partitions map[string][
 		topic.Topic = name
 		for _, id := range ids {
 			partition := kmsg.NewListOffsetsRequestTopicPartition()
-			partition.Partition, partition.Timestamp = id, latest
+			partition.Partition, partition.Timestamp = id, position
 			topic.Partitions = append(topic.Partitions, partition)
 		}
 		request.Topics = append(request.Topics, topic)
@@ -41,15 +57,28 @@ func EndOffsets(ctx context.Context, client *kgo.Client, partitions map[string][
 	if err != nil {
 		return nil, err
 	}
-	ends := make(map[string]map[int32]int64)
 	for _, topic := range response.Topics {
-		ends[topic.Topic] = make(map[int32]int64)
+		offsets[topic.Topic] = make(map[int32]int64)
 		for _, p := range topic.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				return nil, fmt.Errorf("offsets of topic %s, partition %d: %w", topic.Topic, p.Partition, err)
 			}
-			ends[topic.Topic][p.Partition] = p.Offset
+			offsets[topic.Topic][p.Partition] = p.Offset
 		}
 	}
-	return ends, nil
+	return offsets, nil
+}
+
+// LedPartitions returns the partitions of the topics that have a leader, as
+// ListOffsets wants them.
+func LedPartitions(topics ...Topic) map[string][]int32 {
+	led := make(map[string][]int32)
+	for _, topic := range topics {
+		for _, p := range topic.Partitions {
+			if p.Leader >= 0 {
+				led[topic.Name] = append(led[topic.Name], p.ID)
+			}
+		}
+	}
+	return led
 }

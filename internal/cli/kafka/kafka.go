@@ -8,6 +8,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/test"
+	"github.com/gamemetrics/gmctl/internal/cli/kafka/topics"
 )
 
 // NewCommand returns `gmctl kafka` with its subcommands.
@@ -28,6 +29,7 @@ $` + connection.PasswordVariable + `, never from the command line.`,
 	source := connection.Flags(cmd, f)
 	cmd.AddCommand(
 		test.NewCommand(f, source),
+		topics.NewCommand(f, source),
 	)
 	return cmd
 }

@@ -130,17 +130,21 @@ func (t *test) roundTrip(ctx context.Context, closeClient func()) error {
 	}
 	t.client.AddConsumePartitions(startingAt(ends))
 	w := newWait(t.topics)
-	t.produce(w)
-	var polling sync.WaitGroup
-	pollCtx, stopPolling := context.WithCancel(ctx)
-	polling.Go(func() { t.consume(pollCtx, w) })
+	var working sync.WaitGroup
+	workCtx, stop := context.WithCancel(ctx)
+	working.Go(func() { t.consume(workCtx, w) })
+	for _, topic := range t.topics {
+		if topic.track != nil {
+			working.Go(func() { t.produce(workCtx, topic, w) })
+		}
+	}
 	select {
 	case <-w.done:
 	case <-ctx.Done():
 	}
-	stopPolling()
-	polling.Wait()
+	stop()
 	closeClient() // every record still on its way is answered with an error here
+	working.Wait()
 	return nil
 }
 
@@ -171,74 +175,4 @@ func (t *test) prepare() error {
 		topic.keys, topic.track = keys, newTrack(t.options.Run, records)
 	}
 	return nil
-}
-
-func (t *test) produce(w *wait) {
-	// A promise runs on the client's own goroutine; no context is given to
-	// Produce because a record must be answered, not forgotten.
-	for _, topic := range t.topics {
-		if topic.track == nil {
-			continue
-		}
-		for i, record := range topic.track.sent {
-			topic.track.produced(i, time.Now())
-			t.client.Produce(context.Background(), record, func(r *kgo.Record, err error) {
-				if topic.track.acknowledged(i, r.Partition, err, time.Now()) {
-					w.settle(topic.topic.Name)
-				}
-			})
-		}
-	}
-}
-
-func (t *test) consume(ctx context.Context, w *wait) {
-	tracks := make(map[string]*track)
-	for _, topic := range t.topics {
-		tracks[topic.topic.Name] = topic.track
-	}
-	for ctx.Err() == nil {
-		fetches := t.client.PollFetches(ctx)
-		now := time.Now()
-		fetches.EachRecord(func(r *kgo.Record) {
-			if track := tracks[r.Topic]; track != nil && track.received(r, now) {
-				w.settle(r.Topic)
-			}
-		})
-		fetches.EachError(func(topic string, partition int32, err error) {
-			if track := tracks[topic]; track != nil && ctx.Err() == nil && !errors.Is(err, kgo.ErrClientClosed) {
-				if track.fetchFailed(partition, err) {
-					w.settle(topic)
-				}
-			}
-		})
-	}
-}
-
-// wait ends when every topic is settled.
-type wait struct {
-	mu      sync.Mutex
-	pending map[string]bool
-	done    chan struct{}
-}
-
-func newWait(all []*topicTest) *wait {
-	w := &wait{pending: make(map[string]bool), done: make(chan struct{})}
-	for _, t := range all {
-		if t.track != nil {
-			w.pending[t.topic.Name] = true
-		}
-	}
-	return w
-}
-
-func (w *wait) settle(topic string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.pending[topic] {
-		return
-	}
-	delete(w.pending, topic)
-	if len(w.pending) == 0 {
-		close(w.done)
-	}
 }

@@ -40,6 +40,7 @@ const (
 	early                 // consumed before its acknowledgement arrived
 	consumed              // and acknowledged
 	failed                // the cluster did not take it
+	unsent                // left out after a failure
 )
 
 type failure struct {
@@ -63,6 +64,17 @@ func (t *track) produced(i int, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sentAt[i] = at
+}
+
+// leaveOut gives up the records from index first on, which were not sent.
+func (t *track) leaveOut(first int) (settled bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := first; i < len(t.state); i++ {
+		t.state[i] = unsent
+		t.unsettled--
+	}
+	return t.settled()
 }
 
 // acknowledged takes the cluster's answer to record i. It reports whether

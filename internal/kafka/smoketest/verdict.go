@@ -18,8 +18,10 @@ import (
 func (t *track) sum(r *TopicReport) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.Sent = len(t.sent)
 	for _, s := range t.state {
+		if s != unsent {
+			r.Sent++
+		}
 		switch s {
 		case acked:
 			r.Acked++

@@ -125,3 +125,12 @@ func (c *flags) password() (string, error) {
 	}
 	return password, nil
 }
+
+// Open connects to the Kafka that the command line names.
+func (s Source) Open(ctx context.Context) (*kafka.Session, error) {
+	cfg, err := s(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kafka.Open(cfg)
+}
