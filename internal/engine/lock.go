@@ -94,16 +94,22 @@ func tryLock(path string) (*Lock, error) {
 	if !locked {
 		return nil, file.Close()
 	}
-	// A teardown may have deleted the file between its opening and its locking:
-	// then another process can lock a new file of that name.
-	held, err := file.Stat()
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	if named, err := os.Stat(path); err != nil || !os.SameFile(held, named) {
+	lock := &Lock{file}
+	if !lock.named() {
 		return nil, file.Close()
 	}
-	return &Lock{file}, nil
+	return lock, nil
+}
+
+// named reports whether the file that is locked is the one of that name. A
+// teardown may have deleted it, and another process locked a new one.
+func (l *Lock) named() bool {
+	held, err := l.file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(l.file.Path())
+	return err == nil && os.SameFile(held, named)
 }
 
 // Release lets go of the lock. It may be called more than once.
@@ -111,8 +117,9 @@ func (l *Lock) Release() error {
 	if !l.file.Locked() {
 		return nil
 	}
-	// The text is for people only; that it is gone is as good as removed.
-	_ = writeHolder(l.file.Path(), nil)
+	if l.named() {
+		_ = writeHolder(l.file.Path(), nil) // for people only: the lock itself is what counts
+	}
 	return l.file.Close()
 }
 
