@@ -2,24 +2,9 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
-	"github.com/gamemetrics/gmctl/internal/cli/factory"
-	"github.com/gamemetrics/gmctl/internal/cli/root"
-	"github.com/gamemetrics/gmctl/internal/iostreams"
+	"github.com/gamemetrics/gmctl/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := root.NewCommand(factory.New(iostreams.System())).ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(exitcode.Of(err))
-}
+func main() { os.Exit(cli.Main()) }

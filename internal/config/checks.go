@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/suggest"
 )
 
@@ -83,4 +84,12 @@ func checkAddress(given string) *refusal {
 		}
 	}
 	return r
+}
+
+// CheckName returns a usage error where name cannot be an environment's.
+func CheckName(name string) error {
+	if r := check("name", reflect.ValueOf(name)); r != nil {
+		return &problem.Error{What: r.message, Kind: problem.Usage}
+	}
+	return nil
 }

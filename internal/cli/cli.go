@@ -1,0 +1,25 @@
+// Package cli is gmctl as a program: signals, the command line, an exit code.
+// Below it is one package per noun of the command line; testdata/script holds
+// what a user types and sees.
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/cli/root"
+	"github.com/gamemetrics/gmctl/internal/iostreams"
+)
+
+// Main runs the process's command line and returns the code to exit with. The
+// first interrupt cancels the command, which then ends cleanly; the second
+// ends the process at once.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return root.Execute(ctx, factory.New(iostreams.System()), os.Args[1:])
+}
