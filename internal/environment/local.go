@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -172,9 +173,26 @@ func (p *platform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	return target, err
 }
 
-// leftovers lists what a teardown ought to have removed.
-func (p *platform) remains() []string {
-	return []string{p.spec.Postgres, p.spec.KafkaDir(), p.spec.SecretsDir(), filepath.Join(p.spec.Dirs.State, "supervisor.json")}
+// Clear ends a teardown: it proves that no process and no port of the
+// environment is left, and removes what it kept beside its stages: journal, logs
+// and locks. An environment whose data stays keeps them too.
+func (e *Environment) Clear() error {
+	if err := e.platform.client.ProveGone(); err != nil {
+		return err
+	}
+	if e.options.KeepData {
+		return nil
+	}
+	for _, dir := range []string{e.Dirs.Data, e.Dirs.State} {
+		if err := os.RemoveAll(dir); err != nil {
+			return &problem.Error{What: "not all files of the environment could be removed", Cause: err, Next: "remove " + dir}
+		}
+	}
+	// the parents are shared with other environments: only empty ones go
+	for _, parent := range []string{filepath.Dir(e.Dirs.Data), filepath.Dir(e.Dirs.State), filepath.Dir(e.platform.spec.Postgres), filepath.Dir(filepath.Dir(e.platform.spec.Postgres))} {
+		_ = os.Remove(parent)
+	}
+	return nil
 }
 
 // Follow stays with the environment until ctx ends, and then stops it; its data

@@ -180,6 +180,32 @@ func (c *Client) Shutdown(ctx context.Context, report engine.Reporter) error {
 	}
 }
 
+// ProveGone returns nil where no supervisor runs and nothing listens on a port
+// that a component had.
+func (c *Client) ProveGone() error {
+	alive, err := c.Alive()
+	if err != nil {
+		return err
+	}
+	last, err := readRecord(c.dirs)
+	if err != nil {
+		return err
+	}
+	if alive {
+		return &problem.Error{What: fmt.Sprintf("the supervisor, process %d, still runs", last.PID), Next: "run again: gmctl teardown"}
+	}
+	if last.PID == 0 || last.Gone {
+		return nil
+	}
+	for name, port := range last.Ports {
+		if !listenable(port) {
+			return &problem.Error{What: fmt.Sprintf("something still listens on port %d, which %s had", port, name), Next: fmt.Sprintf("see who it is: ss -ltnp 'sport = :%d'; then: gmctl teardown", port)}
+		}
+	}
+	last.Gone = true // from now on the ports may be anyone's
+	return last.save(c.dirs)
+}
+
 // do calls the control API. It returns ErrNotRunning where no supervisor holds
 // the lock, whatever an old record says. A supervisor that is just dying, or
 // just starting, is looked at again for a moment.

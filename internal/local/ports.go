@@ -77,6 +77,11 @@ func (p *ports) free(name string, port int) bool {
 			return false
 		}
 	}
+	return listenable(port)
+}
+
+// listenable reports whether a server could listen on the port on loopback.
+func listenable(port int) bool {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return false

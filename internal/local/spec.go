@@ -91,7 +91,8 @@ type record struct {
 	Boot     string         `json:"boot"` // id of this run of the supervisor
 	SpecHash string         `json:"specHash"`
 	Since    time.Time      `json:"since"`
-	Ports    map[string]int `json:"ports"` // last port of each component, kept over restarts
+	Ports    map[string]int `json:"ports"`          // last port of each component, kept over restarts
+	Gone     bool           `json:"gone,omitempty"` // its end is proved
 }
 
 func readRecord(dirs paths.Dirs) (record, error) {
