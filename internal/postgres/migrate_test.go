@@ -12,7 +12,7 @@ import (
 )
 
 func TestMigrateFromSeveralReplicasAtOnce(t *testing.T) {
-	dsn := emptyDatabase(t)
+	dsn := pg.Database(t)
 	applied := make(chan postgres.Migration, 100)
 	var replicas errgroup.Group
 	for range 6 {
@@ -34,11 +34,7 @@ func TestMigrateFromSeveralReplicasAtOnce(t *testing.T) {
 }
 
 func TestPendingChangesNothing(t *testing.T) {
-	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: emptyDatabase(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
+	pool := opened(t, pg.Database(t))
 	pending, err := postgres.Pending(t.Context(), pool)
 	if err != nil || len(pending) != 1 || pending[0].Name != "00001_events.sql" {
 		t.Fatalf("Pending: %v, %v", pending, err)

@@ -116,7 +116,8 @@ func (s *Source) Database(ctx context.Context) (relay.Database, error) {
 	var id string
 	var madeOn, now struct{ system, oid int64 }
 	var timeline int64
-	err := s.pool.QueryRow(ctx, databaseIdentity).Scan(&id, &madeOn.system, &madeOn.oid, &now.system, &now.oid, &timeline)
+	var start relay.Position
+	err := s.pool.QueryRow(ctx, databaseIdentity).Scan(&id, &madeOn.system, &madeOn.oid, &now.system, &now.oid, &timeline, &start.Xid, &start.Seq)
 	if err != nil {
 		return relay.Database{}, s.explain(err)
 	}
@@ -128,7 +129,7 @@ func (s *Source) Database(ctx context.Context) (relay.Database, error) {
 			Next: adoptHint,
 		}
 	}
-	return relay.Database{ID: id, SystemIdentifier: uint64(now.system), Timeline: uint32(timeline)}, nil
+	return relay.Database{ID: id, SystemIdentifier: uint64(now.system), Timeline: uint32(timeline), Start: start}, nil
 }
 
 const adoptHint = "decide what to publish: gmctl serve relay --adopt all (everything stored, again) or --adopt new (only what is stored from now on)"

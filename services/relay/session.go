@@ -19,7 +19,7 @@ import (
 
 const (
 	// startTimeout bounds what a session does before its first batch.
-	startTimeout = 20 * time.Second
+	startTimeout   = 20 * time.Second
 	publishTimeout = 20 * time.Second // bounds one transaction
 	// stopGrace is how long a relay that is asked to stop may still take to
 	// finish the transaction at hand: one that is cut short has an unknown
@@ -68,12 +68,11 @@ func (r *Relay) begin(ctx context.Context) (*session, error) {
 		s.client.Close()
 		return nil, err
 	}
-	if cursor == nil {
-		r.cfg.Log.Info("no cursor in Kafka: publishing from the first event", "database", database.ID, "lane", r.cfg.Lane)
-	} else {
+	s.at = database.Start
+	if cursor != nil {
 		s.at = cursor.Position
-		r.cfg.Log.Info("publishing", "after", s.at.String(), "database", database.ID, "lane", r.cfg.Lane)
 	}
+	r.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "database", database.ID, "lane", r.cfg.Lane)
 	return s, nil
 }
 

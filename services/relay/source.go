@@ -34,6 +34,8 @@ type Database struct {
 	ID               string // made with the schema; a copy of the database has the same
 	SystemIdentifier uint64 // of the server; a copy made by dump and restore has another
 	Timeline         uint32 // of the server's history; another one after a failover or a point-in-time recovery
+	// Start is where to begin if Kafka has no cursor.
+	Start Position
 }
 
 // Lag is what is stored and not yet published.

@@ -8,6 +8,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/local"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
 )
 
 // NewCommand returns `gmctl serve`.
@@ -23,6 +24,7 @@ On your own machine ` + "`gmctl up`" + ` runs them all.`,
 	cmd.AddCommand(
 		ingestion.NewCommand(f),
 		local.NewCommand(),
+		relay.NewCommand(f),
 	)
 	return cmd
 }

@@ -9,6 +9,9 @@ CREATE TABLE platform (
     database_id       uuid        NOT NULL DEFAULT gen_random_uuid(),
     system_identifier bigint      NOT NULL,
     database_oid      bigint      NOT NULL,
+    -- where publishing starts when no cursor is kept: (0, 0) is the first event
+    start_xid         xid8        NOT NULL DEFAULT '0',
+    start_seq         bigint      NOT NULL DEFAULT 0,
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 

@@ -1,0 +1,135 @@
+// Package relay is `gmctl serve relay`: the relay as a process of its own.
+package relay
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
+	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// Options are what the command is given.
+type Options struct {
+	Log       io.Writer
+	LogFormat string // text or json
+	Kafka     connection.Source
+
+	Listen      string
+	DatabaseURL string // empty: PG* variables
+	Lane        string
+	Batch       int
+	MaxPoll     time.Duration
+	Adopt       string // empty: none
+	LogLevel    string
+}
+
+// NewCommand returns `gmctl serve relay`.
+func NewCommand(f *factory.Factory) *cobra.Command {
+	opts := &Options{}
+	cmd := &cobra.Command{
+		Use:   "relay",
+		Short: "Run the service that publishes stored events to Kafka",
+		Long: `Run the service that publishes the events stored in PostgreSQL to Kafka, each
+exactly once for consumers that read committed records, in commit order.
+
+  GET /health    200 while the process serves
+  GET /ready     200 when events are being published, else 503 with the reason
+  GET /metrics   Prometheus
+
+How far it got is kept in Kafka, written together with the events: it can be
+killed at any time. One relay runs a lane; starting another one takes over and
+the former ends with an error.
+
+A database that was copied, restored or set back does not go on where the
+published events ended, and the relay refuses it. --adopt says what to do then:
+"all" publishes everything stored there (consumers see events again), "new" only
+what is stored from then on. It rewrites the table events, and does nothing to a
+database that the relay does not refuse. Give it once, not for ever.
+
+Each flag has an environment variable (--log-format too: GMCTL_LOG_FORMAT); the
+flag wins. The database is named by --database-url, or by the usual PGHOST,
+PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE … SIGTERM ends the relay when
+the transaction in flight is committed. Logs go to stderr.`,
+		Example: `  gmctl serve relay --database-url postgres://gamemetrics@127.0.0.1/gamemetrics --brokers 127.0.0.1:9092
+  GMCTL_DATABASE_URL=postgres://… GMCTL_KAFKA_BROKERS=kafka:9092 gmctl serve relay --log-format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flagenv.Apply(cmd.Flags(), os.Getenv); err != nil {
+				return err
+			}
+			opts.Log, opts.LogFormat = f.IO.Err, f.LogFormat
+			if format := os.Getenv(flagenv.Variable("log-format")); format != "" && !cmd.Flags().Changed("log-format") {
+				opts.LogFormat = format
+			}
+			return run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8081", "`address` to serve health and metrics on; :8081 for all interfaces")
+	flags.StringVar(&opts.DatabaseURL, "database-url", "", "PostgreSQL to publish from, as a `URL` or keyword=value; default: the PG* variables")
+	flags.StringVar(&opts.Lane, "lane", relay.DefaultLane, "`name` under which the position is kept")
+	flags.IntVar(&opts.Batch, "batch", relay.DefaultBatch, "most `events` of one Kafka transaction")
+	flags.DurationVar(&opts.MaxPoll, "max-poll", relay.DefaultMaxPoll, "longest wait between two looks for events when there were none for long")
+	flags.StringVar(&opts.Adopt, "adopt", "", "publish `all` or new events of a database that the relay refuses")
+	flags.StringVar(&opts.LogLevel, "log-level", "info", "least `level` that is logged: debug, info, warn or error")
+	flagenv.Bind(flags)
+	opts.Kafka = connection.Flags(cmd, f)
+	return cmd
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Batch <= 0:
+		return usage("--batch must be more than zero", "leave it out for its default")
+	case o.MaxPoll <= 0:
+		return usage("--max-poll must be more than zero", "leave it out for its default")
+	case o.Lane == "":
+		return usage("--lane must not be empty", "leave it out for its default")
+	case o.Adopt != "" && o.Adopt != string(postgres.AdoptAll) && o.Adopt != string(postgres.AdoptNew):
+		return usage(fmt.Sprintf("--adopt does not take %q", o.Adopt), "choose all or new")
+	}
+	return nil
+}
+
+// logger returns the service's log.
+func (o *Options) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.LogLevel)); err != nil {
+		return nil, usage(fmt.Sprintf("there is no log level %q", o.LogLevel), "choose debug, info, warn or error")
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch o.LogFormat {
+	case "json":
+		return slog.New(slog.NewJSONHandler(o.Log, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(o.Log, options)), nil
+	}
+	return nil, usage(fmt.Sprintf("there is no log format %q", o.LogFormat), "choose text or json")
+}
+
+func usage(what, next string) error {
+	return &problem.Error{What: what, Next: next, Kind: problem.Usage}
+}
+
+// run publishes until ctx ends.
+func run(ctx context.Context, opts *Options) error {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	log, err := opts.logger()
+	if err != nil {
+		return err
+	}
+	return opts.serve(ctx, log)
+}

@@ -1,0 +1,142 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// serve runs the relay and answers about it until ctx ends or the relay does.
+func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
+	brokers, err := o.Kafka(ctx)
+	if err != nil {
+		return err
+	}
+	database := postgres.Config{DSN: o.DatabaseURL, Application: "gmctl-relay"}
+	source, err := postgres.NewSource(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	registry := prometheus.NewRegistry()
+	service := relay.New(relay.Config{
+		Source: source, Kafka: brokers, Lane: o.Lane, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry,
+	})
+	registry.MustRegister(lagCollector{service, log})
+
+	listener, err := listen(ctx, o.Listen)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler(service, registry), ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("relay started", "address", listener.Addr().String(), "lane", o.Lane, "brokers", brokers.Brokers)
+
+	err = service.Run(ctx)
+	if errors.Is(err, relay.ErrHistory) && o.Adopt != "" {
+		log.Warn("the database is adopted as it is", "because", err, "publishes", o.Adopt)
+		if err = adopt(ctx, database, postgres.Adoption(o.Adopt)); err == nil {
+			err = service.Run(ctx)
+		}
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if server.Shutdown(closing) != nil {
+		_ = server.Close() // a client that keeps its request open must not keep us
+	}
+	<-served
+	log.Info("relay stopped", "published", service.Status().Published)
+	return err
+}
+
+func adopt(ctx context.Context, cfg postgres.Config, what postgres.Adoption) error {
+	pool, err := postgres.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return postgres.Adopt(ctx, pool, what)
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &problem.Error{
+			What: "another process listens on " + address, Cause: err,
+			Next: "choose another address with --listen, or 127.0.0.1:0 for any free port",
+		}
+	case err != nil:
+		return nil, &problem.Error{What: "cannot listen on " + address, Cause: err, Next: "give --listen a host:port of this machine", Kind: problem.Usage}
+	}
+	return listener, nil
+}
+
+func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+		status := service.Status()
+		if status.State == relay.Running {
+			fmt.Fprintln(w, "publishing, at", status.Cursor)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, status.State)
+		if p := status.Problem; p != nil {
+			fmt.Fprintf(w, "%s\nnext: %s\n", p, p.Next)
+		}
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// lagCollector asks for the lag when it is scraped.
+type lagCollector struct {
+	service *relay.Relay
+	log     *slog.Logger
+}
+
+// scrapeTimeout bounds how long a scrape waits for PostgreSQL.
+const scrapeTimeout = 2 * time.Second
+
+func (lagCollector) descriptions() (events, seconds *prometheus.Desc) {
+	return prometheus.NewDesc("gmctl_relay_lag_events", fmt.Sprintf("Events stored and not yet published, counted up to %d.", relay.LagLimit), nil, nil),
+		prometheus.NewDesc("gmctl_relay_lag_seconds", "Age of the oldest event not yet published.", nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c lagCollector) Describe(to chan<- *prometheus.Desc) {
+	events, seconds := c.descriptions()
+	to <- events
+	to <- seconds
+}
+
+// Collect implements prometheus.Collector. Where the lag cannot be learned there
+// is no sample, rather than a wrong one.
+func (c lagCollector) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	lag, err := c.service.Lag(ctx)
+	if err != nil {
+		c.log.Debug("the lag could not be measured", "error", err)
+		return
+	}
+	events, seconds := c.descriptions()
+	to <- prometheus.MustNewConstMetric(events, prometheus.GaugeValue, float64(lag.Events))
+	to <- prometheus.MustNewConstMetric(seconds, prometheus.GaugeValue, lag.Age.Seconds())
+}
