@@ -69,20 +69,32 @@ type Counts struct {
 // Total is how many events these are.
 func (c Counts) Total() int64 { return c.Stored + c.Duplicates + c.Rejected + c.Valid }
 
-func (c *Counts) add(more Counts) {
-	c.Stored += more.Stored
-	c.Duplicates += more.Duplicates
-	c.Rejected += more.Rejected
-	c.Valid += more.Valid
+// Plus returns the sum of both.
+func (c Counts) Plus(more Counts) Counts {
+	return Counts{
+		Stored: c.Stored + more.Stored, Duplicates: c.Duplicates + more.Duplicates,
+		Rejected: c.Rejected + more.Rejected, Valid: c.Valid + more.Valid,
+	}
 }
 
 // Progress is how far an import is.
 type Progress struct {
-	Bytes   int64 // read from the file, as stored
-	Size    int64 // of the file; 0: not known
-	Line    int64 // the last one settled
-	ThisRun Counts
-	Elapsed time.Duration
+	Bytes   int64         `json:"bytes"`          // read from the file, as stored
+	Skipped int64         `json:"-"`              // of Bytes: settled by an earlier run
+	Size    int64         `json:"size,omitempty"` // of the file; 0: not known
+	Line    int64         `json:"line"`           // the last one settled
+	ThisRun Counts        `json:"thisRun"`
+	Elapsed time.Duration `json:"-"`
+}
+
+// Left estimates how long the rest takes; false: too early to tell.
+func (p Progress) Left() (time.Duration, bool) {
+	done := p.Bytes - p.Skipped
+	if p.Size == 0 || done <= 0 || p.Elapsed < time.Second {
+		return 0, false
+	}
+	left := float64(p.Elapsed) * float64(max(p.Size-p.Bytes, 0)) / float64(done)
+	return time.Duration(min(left, float64(1000*time.Hour))), true
 }
 
 // Summary is what an import did, earlier interrupted runs included.
@@ -117,6 +129,7 @@ func Run(ctx context.Context, opts Options) (Summary, error) {
 	if err != nil {
 		return l.summary(), err
 	}
+	l.skipped = src.read.Load()
 	if !l.saved.Complete {
 		err = run(ctx, opts, frames, decoder, l)
 	}

@@ -22,6 +22,7 @@ type ledger struct {
 	began   time.Time
 
 	resumed int64 // first line of this run, where an earlier one settled some
+	skipped int64 // bytes read before the first line of this run
 	thisRun Counts
 	tooOld  int64
 }
@@ -73,15 +74,15 @@ func (l *ledger) settle(end position, s settlement) error {
 		l.saved.RejectSize = l.rejects.size
 	}
 	l.saved.Position = end
-	l.saved.Counts.add(s.counts)
-	l.thisRun.add(s.counts)
+	l.saved.Counts = l.saved.Counts.Plus(s.counts)
+	l.thisRun = l.thisRun.Plus(s.counts)
 	l.tooOld += s.tooOld
 	for _, reject := range s.rejects {
 		l.opts.OnReject(reject)
 	}
 	now := l.opts.Now()
 	l.opts.Progress(Progress{
-		Bytes: l.src.read.Load(), Size: l.src.size,
+		Bytes: l.src.read.Load(), Skipped: l.skipped, Size: l.src.size,
 		Line: end.Line, ThisRun: l.thisRun, Elapsed: now.Sub(l.began),
 	})
 	if l.opts.MaxErrors >= 0 && l.thisRun.Rejected > int64(l.opts.MaxErrors) {

@@ -26,8 +26,9 @@ type Send func(ctx context.Context, events []event.Event) (rejected []string, er
 
 // Options say what to send and how fast.
 type Options struct {
-	// Next returns the next event to send, stamped for the moment it is due.
-	Next func(due time.Time) event.Event
+	// Next returns the next event to send, stamped for the moment it is due;
+	// false: there are no more.
+	Next func(due time.Time) (event.Event, bool)
 	Send Send
 
 	Rate     float64       // events per second; 0: as fast as the answers come
@@ -109,6 +110,8 @@ type pacer struct {
 	lanes []*lane
 	began time.Time
 	swept time.Time // when batches were last looked through for lingering events
+
+	exhausted bool // there are no more events
 }
 
 func (p *pacer) run(ctx context.Context) {
@@ -133,7 +136,15 @@ func (p *pacer) run(ctx context.Context) {
 			case <-ctx.Done():
 			}
 		}
-		if ctx.Err() != nil || !p.put(ctx, p.opts.Next(due), due) {
+		if ctx.Err() != nil {
+			break
+		}
+		e, more := p.opts.Next(due)
+		if !more {
+			p.exhausted = true
+			break
+		}
+		if !p.put(ctx, e, due) {
 			break
 		}
 	}
@@ -153,7 +164,7 @@ func (p *pacer) due(n int64) time.Time {
 
 // planned is how many events should have been sent by now, of which n were.
 func (p *pacer) planned(n int64) int64 {
-	if p.opts.Rate == 0 {
+	if p.opts.Rate == 0 || p.exhausted {
 		return n
 	}
 	elapsed := time.Since(p.began)

@@ -14,11 +14,11 @@ import (
 )
 
 // players yields events of n players in turn, numbered.
-func players(n int) func(time.Time) event.Event {
+func players(n int) func(time.Time) (event.Event, bool) {
 	made := 0
-	return func(due time.Time) event.Event {
+	return func(due time.Time) (event.Event, bool) {
 		made++
-		return event.Event{PlayerID: fmt.Sprint("p", made%n), EventType: fmt.Sprint("e", made), Timestamp: due}
+		return event.Event{PlayerID: fmt.Sprint("p", made%n), EventType: fmt.Sprint("e", made), Timestamp: due}, true
 	}
 }
 
@@ -227,5 +227,23 @@ func TestALookTellsWhatHappenedSinceTheOneBefore(t *testing.T) {
 			}
 		}
 		<-done
+	})
+}
+
+func TestItEndsWithTheEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next, left := players(3), 50
+		var tally Tally
+		Run(t.Context(), Options{
+			Next: func(due time.Time) (event.Event, bool) {
+				left--
+				e, _ := next(due)
+				return e, left >= 0
+			},
+			Send: answerIn(time.Millisecond), Rate: 100, Duration: time.Hour, Connections: 2,
+		}, &tally)
+		if r := tally.Report(100); r.Stored != 50 || r.Unsent != 0 {
+			t.Errorf("%+v", r)
+		}
 	})
 }
