@@ -24,9 +24,6 @@ import (
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
-// MaxBatch is how many events the service takes in one request.
-const MaxBatch = 1000
-
 // Client sends events. It is safe for use by several goroutines; make one and
 // share it.
 type Client struct {
@@ -115,7 +112,7 @@ type Result struct {
 // again. A rejected event is no error: look at its Result.
 func (c *Client) SendBatch(ctx context.Context, events []event.Event) ([]Result, error) {
 	results := make([]Result, 0, len(events))
-	ids := make([]uuid.UUID, 0, min(len(events), MaxBatch))
+	ids := make([]uuid.UUID, 0, min(len(events), eventapi.MaxBatch))
 	for len(events) > 0 {
 		body, count, err := c.encode(events, ids[:0])
 		if err != nil {
@@ -132,14 +129,11 @@ func (c *Client) SendBatch(ctx context.Context, events []event.Event) ([]Result,
 	return results, nil
 }
 
-// maxBatchBytes is the largest body that the service takes by default.
-const maxBatchBytes = 1 << 20
-
 // encode returns an array of as many events as one request takes, and how many
 // these are. It appends their ids to ids.
 func (c *Client) encode(events []event.Event, ids []uuid.UUID) (body []byte, count int, err error) {
 	body = append(body, '[')
-	for _, e := range events[:min(len(events), MaxBatch)] {
+	for _, e := range events[:min(len(events), eventapi.MaxBatch)] {
 		if e.EventID == uuid.Nil {
 			e.EventID = event.NewID(time.Now())
 		}
@@ -150,7 +144,7 @@ func (c *Client) encode(events []event.Event, ids []uuid.UUID) (body []byte, cou
 		if body, err = e.AppendJSON(body); err != nil {
 			return nil, 0, fmt.Errorf("an event of the batch cannot be encoded: %w", err)
 		}
-		if len(body)+1 > maxBatchBytes && count > 0 {
+		if len(body)+1 > eventapi.MaxBatchBody && count > 0 {
 			body = body[:before]
 			break
 		}

@@ -30,6 +30,13 @@ const (
 	TestHeader = "Gmctl-Test"
 )
 
+// The limits of a request, unless a deployment chooses others.
+const (
+	MaxBody      = 64 << 10 // bytes of one event's body
+	MaxBatchBody = 1 << 20  // bytes of a batch's body
+	MaxBatch     = 1000     // events in a batch
+)
+
 // Accepted is the answer to an event that is stored, whether this request or
 // an earlier one stored it. Status 201.
 type Accepted struct {

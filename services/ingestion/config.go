@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // Config is what a Server is made from. Store is required; any other zero
@@ -42,9 +43,9 @@ type Dependency struct {
 func (c Config) withDefaults() Config {
 	c.StoreName = orDefault(c.StoreName, "postgres")
 	c.Rules = orDefault(c.Rules, event.DefaultRules())
-	c.MaxBody = orDefault(c.MaxBody, 64<<10)
-	c.MaxBatchBody = orDefault(c.MaxBatchBody, 1<<20)
-	c.MaxBatch = orDefault(c.MaxBatch, 1000)
+	c.MaxBody = orDefault(c.MaxBody, eventapi.MaxBody)
+	c.MaxBatchBody = orDefault(c.MaxBatchBody, eventapi.MaxBatchBody)
+	c.MaxBatch = orDefault(c.MaxBatch, eventapi.MaxBatch)
 	c.Deadline = orDefault(c.Deadline, 5*time.Second)
 	c.ShutdownGrace = orDefault(c.ShutdownGrace, 15*time.Second)
 	c.Log = orDefault(c.Log, slog.New(slog.DiscardHandler))

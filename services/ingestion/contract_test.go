@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 const documentURL = "https://gamemetrics.invalid/openapi.json"
@@ -240,7 +243,49 @@ func TestDocumentForm(t *testing.T) {
 	}
 }
 
-// example returns an example request body of an operation, its timestamps moved to now.
+// The page for people names every code, path and metric.
+func TestDocsNameEverything(t *testing.T) {
+	page, err := os.ReadFile("../../docs/events-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newContract(t)
+	var names []string
+	for _, what := range c.documented() {
+		if code, ok := strings.CutPrefix(what, "code "); ok {
+			names = append(names, "`"+code+"`")
+		}
+	}
+	for path := range c.document["paths"].(map[string]any) {
+		names = append(names, path+"`")
+	}
+	a := serve(t, c, nil)
+	a.send(t, "POST", single, valid, nil)
+	a.send(t, "POST", single, "{}", nil)
+	for _, line := range strings.Split(a.send(t, "GET", "/metrics", "", nil).body, "\n") {
+		if metric, ok := strings.CutPrefix(line, "# TYPE gamemetrics_"); ok {
+			name, _, _ := strings.Cut(metric, " ")
+			names = append(names, "`gamemetrics_"+name)
+		}
+	}
+	if len(names) < 40 {
+		t.Errorf("only %d names were found", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(string(page), name) {
+			t.Errorf("docs/events-api.md does not name %s", name)
+		}
+	}
+}
+
+// The HTTP header and the Kafka header of a test are one name.
+func TestTestHeader(t *testing.T) {
+	if !strings.EqualFold(eventapi.TestHeader, topics.TestHeader) {
+		t.Errorf("over HTTP a test is marked by %s, in Kafka by %s", eventapi.TestHeader, topics.TestHeader)
+	}
+}
+
+// example returns an example request body of an operation.
 func (c *contract) example(t testing.TB, path, media, name string) string {
 	t.Helper()
 	example, _, ok := c.at("/paths/" + escape(path) + "/post/requestBody/content/" + escape(media) + "/examples/" + name)

@@ -30,13 +30,17 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	name := noRoute
 	s.metrics.inFlight.Inc()
 	defer func() {
-		if cause := recover(); cause != nil {
+		cause := recover()
+		if cause != nil && cause != http.ErrAbortHandler {
 			s.answerPanic(w, r, cause)
 		}
 		took := s.config.Now().Sub(start)
 		s.metrics.inFlight.Dec()
 		s.metrics.served(name, w.status, took)
 		s.logRequest(r, w, took)
+		if cause == http.ErrAbortHandler {
+			panic(cause) // net/http ends the connection
+		}
 	}()
 
 	route, ok := s.routes[r.URL.Path]
@@ -56,9 +60,6 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answerPanic(w *responseWriter, r *http.Request, cause any) {
-	if cause == http.ErrAbortHandler {
-		panic(cause)
-	}
 	s.config.Log.Error("a request handler panicked", "path", r.URL.Path, "requestId", w.requestID, "panic", cause, "stack", string(debug.Stack()))
 	if w.status == 0 {
 		w.fail(http.StatusInternalServerError, eventapi.Internal, "the server failed; its log has the request id")

@@ -15,6 +15,8 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // Options are what the command is given.
@@ -40,7 +42,7 @@ type Options struct {
 
 // NewCommand returns `gmctl serve ingestion`.
 func NewCommand(f *factory.Factory) *cobra.Command {
-	opts := &Options{}
+	opts, rules := &Options{}, event.DefaultRules()
 	cmd := &cobra.Command{
 		Use:   "ingestion",
 		Short: "Run the service that takes events over HTTP",
@@ -83,12 +85,12 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8080", "`address` to serve on; :8080 for all interfaces")
 	flags.StringVar(&opts.DatabaseURL, "database-url", "", "PostgreSQL to store in, as a `URL` or keyword=value; default: the PG* variables")
 	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
-	flags.DurationVar(&opts.MaxAge, "max-age", 30*24*time.Hour, "how far back the timestamp of an event may lie")
-	flags.DurationVar(&opts.MaxAhead, "max-ahead", 24*time.Hour, "how far ahead of now the timestamp of an event may lie")
-	flags.IntVar(&opts.MaxMetadata, "max-metadata", 32<<10, "`bytes` of an event's metadata")
-	flags.Int64Var(&opts.MaxBody, "max-body", 64<<10, "`bytes` of the body of one event")
-	flags.Int64Var(&opts.MaxBatchBody, "max-batch-body", 1<<20, "`bytes` of the body of a batch")
-	flags.IntVar(&opts.MaxBatch, "max-batch", 1000, "`events` in a batch")
+	flags.DurationVar(&opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
+	flags.DurationVar(&opts.MaxAhead, "max-ahead", rules.MaxAhead, "how far ahead of now the timestamp of an event may lie")
+	flags.IntVar(&opts.MaxMetadata, "max-metadata", rules.MaxMetadata, "`bytes` of an event's metadata")
+	flags.Int64Var(&opts.MaxBody, "max-body", eventapi.MaxBody, "`bytes` of the body of one event")
+	flags.Int64Var(&opts.MaxBatchBody, "max-batch-body", eventapi.MaxBatchBody, "`bytes` of the body of a batch")
+	flags.IntVar(&opts.MaxBatch, "max-batch", eventapi.MaxBatch, "`events` in a batch")
 	flags.IntVar(&opts.Writers, "writers", 2, "writes to PostgreSQL at the same time")
 	flags.IntVar(&opts.MaxQueue, "max-queue", 20_000, "`events` that may wait for a writer; more are answered 503")
 	flags.DurationVar(&opts.Deadline, "deadline", 5*time.Second, "how long storing may take before a request is answered 503")

@@ -41,12 +41,14 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	var keepers sync.WaitGroup
 	defer keepers.Wait()
 	defer stopKeeping()
+	schema := &migration{pool: pool, log: log, state: errors.New("the schema is not made yet")}
 	if o.Migrate {
-		schema := &migration{pool: pool, log: log, state: errors.New("the schema is not made yet")}
 		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schema", Ping: schema.ping})
-		keepers.Go(func() { schema.run(keeping) })
 	}
 	keepers.Go(func() {
+		if o.Migrate {
+			schema.run(keeping)
+		}
 		store.Maintain(keeping, func(err error) { log.Warn("day partitions could not be made ahead", "error", err) })
 	})
 
