@@ -11,9 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ErrUnknownTopic is why a cluster tells nothing about a topic that does not exist.
-var ErrUnknownTopic error = kerr.UnknownTopicOrPartition
-
 // Cluster is what the brokers say of themselves at one moment.
 type Cluster struct {
 	ID         string           `json:"id"`

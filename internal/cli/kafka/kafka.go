@@ -7,6 +7,8 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/cli/kafka/produce"
+	"github.com/gamemetrics/gmctl/internal/cli/kafka/tail"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/test"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/topics"
 )
@@ -28,6 +30,8 @@ $` + connection.PasswordVariable + `, never from the command line.`,
 	}
 	source := connection.Flags(cmd, f)
 	cmd.AddCommand(
+		produce.NewCommand(f, source),
+		tail.NewCommand(f, source),
 		test.NewCommand(f, source),
 		topics.NewCommand(f, source),
 	)

@@ -2,7 +2,6 @@ package topics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,9 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
-	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
-	"github.com/gamemetrics/gmctl/internal/suggest"
 	"github.com/gamemetrics/gmctl/internal/topics"
 )
 
@@ -88,17 +85,9 @@ func runDescribe(ctx context.Context, opts *describeOptions) error {
 }
 
 func describe(ctx context.Context, session *kafka.Session, names []string) ([]Description, error) {
-	cluster, err := kafka.Describe(ctx, session.Client, names...)
+	found, err := kafka.FindTopics(ctx, session.Client, names)
 	if err != nil {
 		return nil, err
-	}
-	var found []kafka.Topic
-	for _, name := range names {
-		topic := cluster.Topics[name]
-		if len(topic.Partitions) == 0 {
-			return nil, missing(ctx, session, name, topic.Err)
-		}
-		found = append(found, topic)
 	}
 	bounds, err := fetchBounds(ctx, session, found...)
 	if err != nil {
@@ -135,24 +124,6 @@ func describe(ctx context.Context, session *kafka.Session, names []string) ([]De
 	}
 	return all, nil
 }
-
-// missing says that a topic is not there, and which one may have been meant.
-func missing(ctx context.Context, session *kafka.Session, name string, cause error) error {
-	if cause != nil && !isUnknown(cause) {
-		return session.ExplainTopic("topic "+name+" cannot be described", cause, name)
-	}
-	next := "see which there are: gmctl kafka topics list"
-	if declaration(name) != nil {
-		next = "create what the platform declares: gmctl kafka topics create"
-	} else if cluster, err := kafka.Describe(ctx, session.Client); err == nil {
-		if similar := suggest.Nearest(name, slices.Sorted(maps.Keys(cluster.Topics))); similar != "" {
-			next = "did you mean " + similar + "?"
-		}
-	}
-	return &problem.Error{What: "topic " + name + " does not exist", Next: next}
-}
-
-func isUnknown(err error) bool { return errors.Is(err, kafka.ErrUnknownTopic) }
 
 func printDescription(io *iostreams.IOStreams, d Description) error {
 	paint := io.PaintOut
