@@ -9,10 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/cli/completion"
+	"github.com/gamemetrics/gmctl/internal/cli/events"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/history"
 	"github.com/gamemetrics/gmctl/internal/cli/initcmd"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka"
+	"github.com/gamemetrics/gmctl/internal/cli/logs"
 	"github.com/gamemetrics/gmctl/internal/cli/plan"
 	"github.com/gamemetrics/gmctl/internal/cli/serve"
 	"github.com/gamemetrics/gmctl/internal/cli/status"
@@ -42,11 +44,13 @@ machine, in the background, with no cloud account and nothing to install.`,
 	group(cmd, "Platform",
 		meantBy(up.NewCommand(f), "start", "deploy", "apply", "create"),
 		meantBy(status.NewCommand(f), "ps", "health", "get"),
+		logs.NewCommand(f),
 		plan.NewCommand(f),
 		history.NewCommand(f),
 		meantBy(teardown.NewCommand(f), "stop", "destroy", "delete", "rm"),
 	)
 	group(cmd, "Events and Kafka",
+		events.NewCommand(f),
 		kafka.NewCommand(f),
 	)
 	group(cmd, "Services",

@@ -31,7 +31,7 @@ const mavenCentral = "https://repo1.maven.org/maven2"
 // downloadVersions are the versions that embedded-postgres knows, by major; 0 is
 // the one for new data.
 var downloadVersions = map[int]embedded.PostgresVersion{
-	0:  embedded.V17,
+	0:  embedded.V18,
 	14: embedded.V14,
 	15: embedded.V15,
 	16: embedded.V16,
