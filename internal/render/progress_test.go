@@ -8,6 +8,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
+	"github.com/gamemetrics/gmctl/internal/testenv/golden"
 )
 
 func TestLines(t *testing.T) {
@@ -18,7 +19,7 @@ func TestLines(t *testing.T) {
 			l := newLines(io, c.Now)
 			script.play(c, l.Handle, l.remind)
 			l.Close()
-			golden(t, "lines-"+name+".golden", stderr.String())
+			golden.Check(t, "lines-"+name+".golden", stderr.String())
 		})
 	}
 }
@@ -51,7 +52,7 @@ func TestJSONLines(t *testing.T) {
 			j := newJSONLines(&out)
 			script.play(&clock{}, j.Handle, func() {})
 			j.Close()
-			golden(t, "json-"+name+".golden", out.String())
+			golden.Check(t, "json-"+name+".golden", out.String())
 		})
 	}
 }
@@ -84,7 +85,7 @@ func TestLiveEndsWith(t *testing.T) {
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
 			term, _ := display(t, script, 100, 30)
-			golden(t, "live-"+name+".golden", term.all())
+			golden.Check(t, "live-"+name+".golden", term.all())
 		})
 	}
 }
@@ -102,7 +103,7 @@ func TestLiveFrames(t *testing.T) {
 	} {
 		t.Run(size.name, func(t *testing.T) {
 			_, frames := display(t, good, size.columns, size.rows)
-			golden(t, "frames-"+size.name+".golden", strings.Join(frames, "--\n"))
+			golden.Check(t, "frames-"+size.name+".golden", strings.Join(frames, "--\n"))
 		})
 	}
 }

@@ -2,37 +2,11 @@ package render
 
 import (
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
-	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-// golden compares got with testdata/name.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got), run the test with -update if that is right:\n%s", path, diff)
-	}
-}
 
 var epoch = time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 
@@ -92,6 +66,7 @@ var good = script{
 	{810, ended(engine.StageDone, "topics", 380)},
 	{1500, ended(engine.StageDone, "postgres", 1496)},
 	{1510, engine.Event{Kind: engine.StageStarted, Stage: "schema"}},
+	{1550, says("schema", engine.Update{Kind: engine.UpdateProgress, Message: "applied 3 migrations"})},
 	{1600, ended(engine.StageDone, "schema", 90)},
 	{1610, engine.Event{Kind: engine.StageStarted, Stage: "ingestion"}},
 	{1900, ended(engine.StageDone, "ingestion", 290)},

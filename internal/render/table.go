@@ -24,7 +24,6 @@ type TableWriter struct {
 	limit  int // of a line's width; 0: none
 	header []string
 	right  map[int]bool
-	breaks map[int]string
 	rows   [][]string
 }
 
@@ -39,17 +38,10 @@ func NewStatusTable(io *iostreams.IOStreams, header ...string) *TableWriter {
 }
 
 func newTable(w io.Writer, tty bool, io *iostreams.IOStreams, paint Painter, header []string) *TableWriter {
-	t := &TableWriter{Paint: paint, w: w, header: header, right: map[int]bool{}, breaks: map[int]string{}}
+	t := &TableWriter{Paint: paint, w: w, header: header, right: map[int]bool{}}
 	if tty {
 		t.limit = io.Width()
 	}
-	return t
-}
-
-// Break lets the cells of a column go on in further lines where a row is wider
-// than the terminal: they are broken at the separator.
-func (t *TableWriter) Break(column int, separator string) *TableWriter {
-	t.breaks[column] = separator
 	return t
 }
 
@@ -70,6 +62,9 @@ func (t *TableWriter) Row(cells ...string) {
 // Len is the number of rows.
 func (t *TableWriter) Len() int { return len(t.rows) }
 
+// Fits reports whether the table can be printed without shortening a cell.
+func (t *TableWriter) Fits() bool { return t.limit == 0 || total(t.widths()) <= t.limit }
+
 // Flush prints the table, and nothing where there are no rows.
 func (t *TableWriter) Flush() error {
 	lines := t.Lines()
@@ -85,69 +80,23 @@ func (t *TableWriter) Lines() []string {
 	if len(t.rows) == 0 {
 		return nil
 	}
-	rows := t.rows
-	widths := t.widths(rows)
+	widths := t.widths()
 	if t.limit > 0 {
-		rows = t.broken(rows, widths)
-		widths = t.widths(rows)
 		shrink(widths, t.limit)
 	}
-	lines := make([]string, 0, len(rows)+1)
+	lines := make([]string, 0, len(t.rows)+1)
 	lines = append(lines, t.Paint(iostreams.Faint, t.line(t.header, widths)))
-	for _, row := range rows {
+	for _, row := range t.rows {
 		lines = append(lines, t.line(row, widths))
 	}
 	return lines
 }
 
-// broken returns the rows with the cells of breakable columns spread over
-// further rows, as far as that makes the table fit.
-func (t *TableWriter) broken(rows [][]string, widths []int) [][]string {
-	for column, separator := range t.breaks {
-		room := t.limit - (total(widths) - widths[column])
-		if room >= widths[column] || room < 2*narrowest {
-			continue
-		}
-		var spread [][]string
-		for _, row := range rows {
-			if column >= len(row) {
-				spread = append(spread, row)
-				continue
-			}
-			for i, part := range pack(row[column], separator, room) {
-				further := make([]string, len(row))
-				if i == 0 {
-					copy(further, row)
-				}
-				further[column] = part
-				spread = append(spread, further)
-			}
-		}
-		rows = spread
-	}
-	return rows
-}
-
-// pack breaks text at separators into parts of at most width columns, where
-// that is possible. A separator at a break is left out.
-func pack(text, separator string, width int) []string {
-	var parts []string
-	for i, piece := range strings.Split(text, separator) {
-		last := len(parts) - 1
-		if i > 0 && Width(parts[last])+Width(separator)+Width(piece) <= width {
-			parts[last] += separator + piece
-		} else {
-			parts = append(parts, piece)
-		}
-	}
-	return parts
-}
-
 // widths are the columns' natural widths. A column in which every cell is
 // empty gets none and is not printed.
-func (t *TableWriter) widths(rows [][]string) []int {
+func (t *TableWriter) widths() []int {
 	widths := make([]int, len(t.header))
-	for _, row := range rows {
+	for _, row := range t.rows {
 		for i, cell := range row[:min(len(row), len(widths))] {
 			widths[i] = max(widths[i], Width(cell))
 		}

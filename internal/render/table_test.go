@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gamemetrics/gmctl/internal/iostreams"
+	"github.com/gamemetrics/gmctl/internal/testenv/golden"
 )
 
 func fill(table *TableWriter, io *iostreams.IOStreams) {
@@ -28,7 +29,7 @@ func TestTable(t *testing.T) {
 			if err := table.Flush(); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "table-"+c.name+".golden", io.Out.(interface{ String() string }).String())
+			golden.Check(t, "table-"+c.name+".golden", io.Out.(interface{ String() string }).String())
 			if c.name == "narrow" {
 				for _, line := range table.Lines() {
 					if Width(line) > 44 {

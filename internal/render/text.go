@@ -77,6 +77,21 @@ func Wrap(text string, width int) []string {
 	return lines
 }
 
+// Pack breaks text at separators into parts of at most width columns, where
+// that is possible. A separator at a break is left out.
+func Pack(text, separator string, width int) []string {
+	var parts []string
+	for i, piece := range strings.Split(text, separator) {
+		last := len(parts) - 1
+		if i > 0 && Width(parts[last])+Width(separator)+Width(piece) <= width {
+			parts[last] += separator + piece
+		} else {
+			parts = append(parts, piece)
+		}
+	}
+	return parts
+}
+
 // OneLine returns text without line breaks and control characters, so that
 // what a system said cannot move the cursor.
 func OneLine(text string) string {

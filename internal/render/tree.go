@@ -274,13 +274,7 @@ func (t *tree) says(r *row, now time.Time, width int) string {
 		}
 		return t.activity(r, now, width)
 	case engine.StageDone:
-		if u := r.update; u != nil && u.Total > 0 && u.Done >= u.Total {
-			if u.Unit == "bytes" {
-				return t.paint(iostreams.Faint, Bytes(u.Total))
-			}
-			return t.paint(iostreams.Faint, strings.TrimSpace(Count(u.Total)+" "+u.Unit))
-		}
-		return ""
+		return t.paint(iostreams.Faint, r.result())
 	case engine.StageFailed:
 		if r.problem == nil {
 			return t.paint(iostreams.Red, "failed")
@@ -296,6 +290,26 @@ func (t *tree) says(r *row, now time.Time, width int) string {
 		return t.paint(iostreams.Yellow, "interrupted")
 	}
 	return ""
+}
+
+// result is what a stage that is done has told last, if it is a result ("an
+// event came through in 40 ms") and not what it was doing ("starting kafka").
+func (r *row) result() string {
+	u := r.update
+	if u == nil || u.Kind != engine.UpdateProgress {
+		return ""
+	}
+	if u.Total > 0 && u.Done >= u.Total {
+		if u.Unit == "bytes" {
+			return Bytes(u.Total)
+		}
+		return Quantity(float64(u.Total), u.Unit)
+	}
+	text := OneLine(u.Message)
+	if verb, _, _ := strings.Cut(text, " "); strings.HasSuffix(verb, "ing") {
+		return ""
+	}
+	return text
 }
 
 // barWidth is the width of a progress bar in columns.

@@ -146,7 +146,15 @@ func Quantity(value float64, unit string) string {
 	if unit == "%" {
 		return number + unit
 	}
-	return number + " " + unit
+	return number + " " + singular(value, unit)
+}
+
+// singular is the unit of one: "1 event".
+func singular(value float64, unit string) string {
+	if value == 1 && len(unit) > 1 {
+		return strings.TrimSuffix(unit, "s")
+	}
+	return unit
 }
 
 // Figure prints a key figure as its value and name: "1,204 events stored",
@@ -158,7 +166,8 @@ func Figure(f engine.Figure) string {
 	}
 	// "events stored: 1204 events" would say events twice.
 	if f.Unit == "" || strings.HasPrefix(f.Name, f.Unit) {
-		return approx + Quantity(f.Value, "") + " " + f.Name
+		name := singular(f.Value, f.Unit) + strings.TrimPrefix(f.Name, f.Unit)
+		return approx + Quantity(f.Value, "") + " " + name
 	}
 	return f.Name + " " + approx + Quantity(f.Value, f.Unit)
 }

@@ -44,6 +44,8 @@ func TestUnits(t *testing.T) {
 		{Ago(now.Add(-100*time.Hour), now), "4d ago"},
 		{Ago(time.Time{}, now), "-"},
 		{Figure(engine.Figure{Name: "events stored", Value: 1204, Unit: "events"}), "1,204 events stored"},
+		{Figure(engine.Figure{Name: "events stored", Value: 1, Unit: "events"}), "1 event stored"},
+		{Figure(engine.Figure{Name: "published", Value: 1, Unit: "events"}), "published 1 event"},
 		{Figure(engine.Figure{Name: "lag", Value: 3, Unit: "events"}), "lag 3 events"},
 		{Figure(engine.Figure{Name: "on disk", Value: 48 << 20, Unit: "bytes", Approx: true}), "on disk ~48.0 MiB"},
 		{Figure(engine.Figure{Name: "topics", Value: 6}), "6 topics"},

@@ -20,7 +20,7 @@ type Run struct {
 	Who            string        `json:"who"` // user@host
 	Command        string        `json:"command"`
 	Verb           engine.Verb   `json:"verb"`   // apply or destroy
-	Status         engine.Status `json:"status"` // started (it runs still), done, failed, cancelled or killed
+	Status         engine.Status `json:"status"` // started (runs still, or was killed and nothing ran since), done, failed, cancelled or killed
 	Started        time.Time     `json:"started"`
 	ElapsedSeconds float64       `json:"elapsedSeconds,omitempty"`
 	Changes        []string      `json:"changes,omitempty"`

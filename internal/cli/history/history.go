@@ -200,6 +200,6 @@ func status(paint render.Painter, s engine.Status) string {
 	case engine.StatusKilled:
 		return paint(iostreams.Red, "✗ killed")
 	default:
-		return paint(iostreams.Cyan, "◐ running")
+		return paint(iostreams.Cyan, "◐ not ended")
 	}
 }

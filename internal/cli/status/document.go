@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func verdict(d Document) error {
 			continue
 		}
 		wrong = append(wrong, fmt.Sprintf("%s is %s", stage.Name, stage.State))
-		if stage.Problem == nil {
+		if !stage.explained() {
 			remedy = "run: " + upCommand(d.Environment) + " (it repairs what it can)"
 		}
 	}
@@ -101,6 +102,11 @@ func verdict(d Document) error {
 		Next: remedy,
 		Kind: problem.Unhealthy,
 	}
+}
+
+// explained reports whether the stage or a component says what is wrong.
+func (s Stage) explained() bool {
+	return s.Problem != nil || slices.ContainsFunc(s.Components, Stage.explained)
 }
 
 // upCommand is what brings env up.

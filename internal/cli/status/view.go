@@ -15,12 +15,7 @@ const separator = " · "
 
 // view is the health as a person reads it: a table, then what is wrong.
 func view(opts *Options, stages []engine.StageHealth) []string {
-	table := render.NewTable(opts.IO, "STAGE", "STATE", "SINCE", "ENDPOINT", "DETAILS").AlignRight(2).Break(4, separator)
-	now := opts.Now()
-	for _, stage := range stages {
-		rows(table, stage.Stage, "", stage.Health, now)
-	}
-	lines := table.Lines()
+	lines := table(opts, stages)
 	width := 0
 	if opts.IO.OutTTY {
 		width = min(100, opts.IO.Width()-1)
@@ -32,31 +27,76 @@ func view(opts *Options, stages []engine.StageHealth) []string {
 	return lines
 }
 
-// rows adds a stage or component, its further endpoints, and its components
-// below it.
-func rows(table *render.TableWriter, name, indent string, health engine.Health, now time.Time) {
-	endpoint := ""
-	if len(health.Endpoints) > 0 {
-		endpoint = health.Endpoints[0].URL
+// table has a row per stage and component. Where the terminal is too narrow for
+// the details, they stand below their row.
+func table(opts *Options, stages []engine.StageHealth) []string {
+	now := opts.Now()
+	var rows []row
+	for _, stage := range stages {
+		rows = append(rows, newRows(stage.Stage, "", stage.Health)...)
 	}
-	since := render.Age(health.Since, now)
-	if health.Since.IsZero() {
-		since = ""
+	wide := render.NewTable(opts.IO, "STAGE", "STATE", "SINCE", "ENDPOINT", "DETAILS").AlignRight(2)
+	narrow := render.NewTable(opts.IO, "STAGE", "STATE", "SINCE", "ENDPOINT").AlignRight(2)
+	for _, r := range rows {
+		wide.Row(append(r.cells(wide.Paint, now), r.details)...)
+		narrow.Row(r.cells(narrow.Paint, now)...)
 	}
-	label := name
-	if indent == "" {
-		label = table.Paint(iostreams.Bold, name)
+	if wide.Fits() {
+		return wide.Lines()
 	}
-	table.Row(indent+label, render.State(table.Paint, health.State), table.Paint(iostreams.Faint, since),
-		table.Paint(iostreams.Cyan, endpoint), details(health))
-	for i, further := range health.Endpoints {
-		if i > 0 {
-			table.Row("", "", "", table.Paint(iostreams.Cyan, further.URL), "")
+	lines := narrow.Lines()
+	below := []string{lines[0]}
+	for i, r := range rows {
+		below = append(below, lines[i+1])
+		if r.details == "" {
+			continue
+		}
+		indent := r.indent + "    "
+		for _, part := range render.Pack(r.details, separator, opts.IO.Width()-1-len(indent)) {
+			below = append(below, indent+narrow.Paint(iostreams.Faint, part))
+		}
+	}
+	return below
+}
+
+// row is a stage, a component, or a further endpoint of one.
+type row struct {
+	name, indent string
+	health       *engine.Health // nil for a further endpoint
+	endpoint     string
+	details      string
+}
+
+// newRows are those of a stage or component, and of its components below it.
+func newRows(name, indent string, health engine.Health) []row {
+	rows := []row{{name: name, indent: indent, health: &health, details: details(health)}}
+	for i, endpoint := range health.Endpoints {
+		if i == 0 {
+			rows[0].endpoint = endpoint.URL
+		} else {
+			rows = append(rows, row{indent: indent, endpoint: endpoint.URL})
 		}
 	}
 	for _, component := range health.Components {
-		rows(table, component.Name, indent+"  ", component.Health, now)
+		rows = append(rows, newRows(component.Name, indent+"  ", component.Health)...)
 	}
+	return rows
+}
+
+// cells are the row's, without the details.
+func (r row) cells(paint render.Painter, now time.Time) []string {
+	endpoint := paint(iostreams.Cyan, r.endpoint)
+	if r.health == nil {
+		return []string{"", "", "", endpoint}
+	}
+	name, since := r.indent+r.name, ""
+	if r.indent == "" {
+		name = paint(iostreams.Bold, r.name)
+	}
+	if !r.health.Since.IsZero() {
+		since = paint(iostreams.Faint, render.Age(r.health.Since, now))
+	}
+	return []string{name, render.State(paint, r.health.State), since, endpoint}
 }
 
 // details are the stage's summary and figures: "15.18 · 1,204 events stored".

@@ -15,6 +15,9 @@ import (
 // end and no error.
 func watch(ctx context.Context, opts *Options, checker Checker) error {
 	show := printer(opts)
+	if opts.IO.LiveOut() && opts.Output == render.Table {
+		defer fmt.Fprintln(opts.IO.Out) // the terminal has written ^C
+	}
 	for {
 		stages := checker.Check(ctx)
 		if ctx.Err() != nil {

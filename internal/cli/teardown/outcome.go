@@ -53,17 +53,25 @@ func (o *outcome) gone() []string {
 	still := map[string]bool{}
 	for _, stage := range o.after {
 		for _, change := range stage.Plan.Changes {
-			still[change.Object] = true
+			still[stage.Stage+" "+change.Object] = true
 		}
 	}
 	for _, stage := range o.before {
 		for _, change := range stage.Plan.Changes {
-			if change.Action != engine.ActionKeep && !still[change.Object] {
-				names = append(names, render.OneLine(change.Object))
+			if change.Action != engine.ActionKeep && !still[stage.Stage+" "+change.Object] {
+				names = append(names, described(change))
 			}
 		}
 	}
 	return names
+}
+
+// described names a thing that is gone: "data of kafka (/home/…/kafka)".
+func described(change engine.Change) string {
+	if change.Detail == "" {
+		return render.OneLine(change.Object)
+	}
+	return fmt.Sprintf("%s (%s)", render.OneLine(change.Object), render.OneLine(change.Detail))
 }
 
 // left names what a plan for absence would still remove, with its stage.

@@ -4,6 +4,7 @@ package teardown
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -143,7 +144,7 @@ func nothing(opts *Options, plans []engine.StagePlan) error {
 func announce(ctx context.Context, opts *Options, plans []engine.StagePlan) error {
 	if opts.LogFormat != render.LogJSON {
 		table := render.NewStatusTable(opts.IO, render.PlanHeader()...)
-		render.FillPlan(table, plans)
+		render.FillPlan(table, seen(plans))
 		if err := table.Flush(); err != nil {
 			return err
 		}
@@ -155,7 +156,21 @@ func announce(ctx context.Context, opts *Options, plans []engine.StagePlan) erro
 	if opts.Yes {
 		return nil
 	}
-	return confirm.Typed(ctx, opts.IO, "tear down the environment", opts.EnvName)
+	if err := confirm.Typed(ctx, opts.IO, "tear down the environment", opts.EnvName); err != nil {
+		return err
+	}
+	fmt.Fprintln(opts.IO.Err)
+	return nil
+}
+
+// seen are the plans without what only the journal knows: that a stage of which
+// nothing is seen was applied once.
+func seen(plans []engine.StagePlan) []engine.StagePlan {
+	without := slices.Clone(plans)
+	for i := range without {
+		without[i].Resume = ""
+	}
+	return without
 }
 
 // consequences say in words what is lost and what stays.

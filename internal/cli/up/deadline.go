@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +26,14 @@ type deadline struct {
 	mu    sync.Mutex
 	over  func() bool       // whether the deadline has passed
 	doing map[string]*doing // by stage, since it started
-	late  []string          // stages that the deadline ended
+	late  []lateStage       // those that the deadline ended
 	ended *problem.Error    // what the run ended with, as the user read it
+}
+
+// lateStage is a stage that the deadline ended.
+type lateStage struct {
+	name    string
+	problem *problem.Error
 }
 
 // doing is what a stage told last.
@@ -72,13 +77,13 @@ func (d *deadline) handle(e engine.Event) {
 		d.take(e)
 	case engine.StageFailed:
 		if d.timedOut(e.Problem) {
-			d.late = append(d.late, e.Stage)
 			e.Problem = d.stageProblem(e.Stage, e.Time)
+			d.late = append(d.late, lateStage{e.Stage, e.Problem})
 		}
 	case engine.RunDone:
 		switch {
 		case len(d.late) == 1 && d.timedOut(e.Problem):
-			e.Problem = d.stageProblem(d.late[0], e.Time)
+			e.Problem = d.late[0].problem
 		case d.timedOut(e.Problem) || len(d.late) > 0:
 			e.Problem = d.runProblem()
 		}
@@ -125,7 +130,11 @@ func (d *deadline) stageProblem(stage string, now time.Time) *problem.Error {
 func (d *deadline) runProblem() *problem.Error {
 	cause := errTimeout
 	if len(d.late) > 0 {
-		cause = fmt.Errorf("not ready in time: %s", strings.Join(slices.Sorted(slices.Values(d.late)), ", "))
+		var names []string
+		for _, stage := range d.late {
+			names = append(names, stage.name)
+		}
+		cause = fmt.Errorf("not ready in time: %s", strings.Join(names, ", "))
 	}
 	return &problem.Error{
 		What:  fmt.Sprintf("%s is not up after %s", d.env, render.Usually(d.timeout)),

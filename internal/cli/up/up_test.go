@@ -230,6 +230,47 @@ func TestUpTimesOut(t *testing.T) {
 	}
 }
 
+// Where several stages were late, each says what it waited for.
+func TestUpTimesOutInSeveralStages(t *testing.T) {
+	var seen []engine.Event
+	d := newDeadline(&Options{EnvName: "staging", Timeout: time.Millisecond}, func(e engine.Event) { seen = append(seen, e) })
+	ctx, cancel := d.bound(t.Context())
+	defer cancel()
+	<-ctx.Done()
+	late := &problem.Error{What: "too late", Cause: context.Cause(ctx)}
+	own := &problem.Error{What: "the migration is wrong"}
+	for _, e := range []engine.Event{
+		{Kind: engine.StageStarted, Stage: "postgres"},
+		{Kind: engine.StageStarted, Stage: "kafka"},
+		{Kind: engine.StageStarted, Stage: "schema"},
+		{Kind: engine.StageUpdate, Stage: "kafka", Update: &engine.Update{Kind: engine.UpdateProgress, Message: "starting"}},
+		{Kind: engine.StageFailed, Stage: "postgres", Problem: late},
+		{Kind: engine.StageFailed, Stage: "kafka", Problem: late},
+		{Kind: engine.StageFailed, Stage: "schema", Problem: own},
+		{Kind: engine.RunDone, Problem: &problem.Error{What: "3 stages failed"}},
+	} {
+		d.handle(e)
+	}
+	var got []string
+	for _, e := range seen {
+		if e.Problem != nil {
+			got = append(got, e.Problem.Error())
+		}
+	}
+	want := []string{
+		"postgres was not ready after 1ms: the time given with --timeout is over",
+		"kafka was not ready after 1ms: it was still starting, for 0.0s",
+		"the migration is wrong",
+		"staging is not up after 1ms: not ready in time: postgres, kafka",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if next := seen[len(seen)-1].Problem.Next; !strings.Contains(next, "run: gmctl up -e staging") {
+		t.Errorf("it says: %s", next)
+	}
+}
+
 func TestUpIsInterrupted(t *testing.T) {
 	w := newWorld(t)
 	w.kafka.Hangs = true
