@@ -29,7 +29,7 @@ func (j *Journal) past(stages []string) (past, error) {
 		start := bytes.LastIndexByte(bytes.TrimSuffix(data, []byte{'\n'}), '\n') + 1
 		record, ok := parseRecord(data[start:])
 		data = data[:start]
-		if !ok || !open[record.Stage] || record.Verb == VerbPlan {
+		if !ok || !open[record.Stage] || record.Verb != VerbApply && record.Verb != VerbDestroy {
 			continue
 		}
 		if known.addEarlier(record) {

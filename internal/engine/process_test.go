@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -343,6 +345,41 @@ func TestLockWhoseFileIsDeleted(t *testing.T) {
 	if err := next.Release(); err != nil {
 		t.Error(err)
 	}
+}
+
+// However often the file is deleted by who is just done, nobody shares the lock.
+func TestLockOfAFileThatComesAndGoes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be deleted on windows")
+	}
+	path := filepath.Join(t.TempDir(), "lock")
+	var holders atomic.Int32
+	var contenders sync.WaitGroup
+	until := time.Now().Add(300 * time.Millisecond)
+	for range 8 {
+		contenders.Go(func() {
+			for time.Now().Before(until) {
+				lock, err := tryLock(path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if lock == nil {
+					continue
+				}
+				if n := holders.Add(1); n != 1 {
+					t.Errorf("%d hold the lock at once", n)
+				}
+				runtime.Gosched()
+				holders.Add(-1)
+				_ = os.Remove(path)
+				if err := lock.Release(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	contenders.Wait()
 }
 
 func TestLockWithoutAName(t *testing.T) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -175,6 +176,33 @@ func TestTimeIsUp(t *testing.T) {
 	})
 }
 
+func TestATimeoutIsFoundInItsError(t *testing.T) {
+	over := errors.New("5m are over")
+	for name, c := range map[string]struct {
+		stage error
+		says  string
+	}{
+		"a stage that says so":       {fmt.Errorf("dial: %w", context.DeadlineExceeded), "dial: context deadline exceeded"},
+		"a stage that says the same": {over, "5m are over"},
+		"a stage that says another":  {errors.New("signal: killed"), "5m are over (signal: killed)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, over)
+				defer cancel()
+				slow := &scripted{apply: func(ctx context.Context, _ Reporter) error { <-ctx.Done(); return c.stage }}
+				_, err := scriptedEngine(t, nil, Node{Name: "slow", Stage: slow}).Up(ctx, Selection{})
+				if p := problem.From(err); p == nil || p.Cause == nil || p.Cause.Error() != c.says {
+					t.Errorf("%+v", p)
+				}
+				if !errors.Is(err, over) && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("a caller cannot tell that time was up: %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestDoneBeforeTheInterruptIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stage := &scripted{changes: true, apply: func(context.Context, Reporter) error { cancel(); return nil }}
@@ -241,6 +269,21 @@ func TestLeftOutNeeds(t *testing.T) {
 	result, err, _ = w.walk(t, path, VerbDestroy, Selection{Only: []string{"kafka", "smoke"}}, 8)
 	if p := problem.From(err); p.What != "stage kafka is needed by topics, which is left out and still there" || !slices.Equal(result.Changed, []string{"smoke"}) {
 		t.Errorf("%+v, %+v", p, result)
+	}
+	w.report(t)
+}
+
+// A stage that is left out and was cut off in an Apply is not in place, whatever
+// it sees itself.
+func TestLeftOutAndHalfDone(t *testing.T) {
+	w, path := newWorld(t, need("a"), need("b", "a")), filepath.Join(t.TempDir(), "journal")
+	w.things["a"].blind = true
+	w.killAt = 4 // the run, the stage, its first step; and in its second it is killed
+	_, _, _ = w.up(t, path, Selection{})
+	w.begin()
+	_, err, _ := w.up(t, path, Selection{Only: []string{"b"}})
+	if p := problem.From(err); p == nil || p.Error() != "stage b needs a, which is left out and not in place: a: the last apply was killed" {
+		t.Errorf("%v", err)
 	}
 	w.report(t)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -111,7 +112,7 @@ func (r *run) interrupted(ctx context.Context, node Node, plan *Plan, err error,
 	if timedOut(ctx) {
 		p := &problem.Error{
 			What:  fmt.Sprintf("stage %s did not finish in time", node.Name),
-			Cause: err, Next: "allow more time with --timeout; " + r.goOn(),
+			Cause: late(ctx, err), Next: "allow more time with --timeout; " + r.goOn(),
 		}
 		if plan != nil {
 			return r.changeFailed(node, plan, p, began)
@@ -126,6 +127,18 @@ func (r *run) interrupted(ctx context.Context, node Node, plan *Plan, err error,
 	}
 	r.emit(Event{Kind: StageCancelled, Stage: node.Name, Elapsed: elapsed})
 	return result{stage: node.Name, outcome: cancelled, halt: halt}
+}
+
+// late is what a stage said when ctx's deadline had passed, and that it had.
+func late(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return cause
+	case errors.Is(err, cause), errors.Is(err, context.DeadlineExceeded):
+		return err
+	default:
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
 }
 
 // look learns whether a stage that is left out is in place.
