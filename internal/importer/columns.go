@@ -109,7 +109,7 @@ func (c *columns) assign(column int, name, field string) error {
 		path, ok := strings.CutPrefix(field, "metadata.")
 		if !ok || path == "" {
 			return badHeader(fmt.Sprintf("has a column %q that is no field of an event", name),
-				fmt.Sprintf("say what it is: --map %[1]s=metadata.%[1]s keeps it, --map %[1]s=- leaves it out", name))
+				fmt.Sprintf("say what it holds: --map %[1]s=playerId (or eventType, timestamp, eventId), --map %[1]s=metadata.%[1]s keeps it as metadata, --map %[1]s=- leaves it out", name))
 		}
 		if !c.members.put(strings.Split(path, "."), column) {
 			return badHeader(fmt.Sprintf("has columns that collide at %s", field), "rename or leave out one of them with --map")

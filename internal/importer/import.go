@@ -47,7 +47,7 @@ type Options struct {
 
 	CheckpointDir string // empty: none is kept
 	Restart       bool   // begin at the first line, whatever the checkpoint says
-	RejectPath    string // empty: beside the file, with .rejects.ndjson after its name
+	RejectPath    string // empty: where an earlier run of this import put them, else beside the file, with .rejects.ndjson after its name
 	MaxErrors     int    // rejected lines after which to stop; negative: no limit
 
 	Progress func(Progress) // may be nil; called from one goroutine
@@ -55,7 +55,8 @@ type Options struct {
 	Now      func() time.Time
 	Grace    time.Duration // how long batches on their way may take to end after ctx did
 
-	chunkRecords int // of a chunk, at most; 0: chunkRecords
+	chunkRecords  int  // of a chunk, at most; 0: chunkRecords
+	rejectsChosen bool // RejectPath was given
 }
 
 // Counts are numbers of events; blank lines are none.
@@ -150,7 +151,8 @@ func (o *Options) setDefaults() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.RejectPath == "" {
+	o.rejectsChosen = o.RejectPath != ""
+	if !o.rejectsChosen {
 		o.RejectPath = "stdin.rejects.ndjson"
 		if o.Path != Stdin {
 			o.RejectPath = o.Path + ".rejects.ndjson"

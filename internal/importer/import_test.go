@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -349,5 +350,24 @@ func TestAnUnreadableFile(t *testing.T) {
 	opts.Path, opts.Stdin = Stdin, io.LimitReader(strings.NewReader(""), 0)
 	if summary, err := Run(t.Context(), opts); err != nil || !summary.Complete {
 		t.Errorf("empty standard input: %+v, %v", summary, err)
+	}
+}
+
+func TestAnotherRejectFileForTheRest(t *testing.T) {
+	s := newService()
+	path := write(t, "a.ndjson", "x\n"+line("a")+"\ny\n")
+	opts := importInto(t, s, path)
+	opts.chunkRecords, opts.Connections, opts.MaxErrors = 1, 1, 0
+	if _, err := Run(t.Context(), opts); err == nil {
+		t.Fatal("it did not stop at the first rejected line")
+	}
+	opts.MaxErrors = -1
+	opts.RejectPath = filepath.Join(t.TempDir(), "rest.ndjson")
+	summary, err := Run(t.Context(), opts)
+	if err != nil || !summary.Complete || summary.Rejected != 2 || summary.RejectFile != opts.RejectPath {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	if old, rest := rejectsOf(t, path+".rejects.ndjson"), rejectsOf(t, opts.RejectPath); len(old) != 1 || len(rest) != 1 || rest[0].Line != 3 {
+		t.Errorf("rejects before %+v, after %+v", old, rest)
 	}
 }

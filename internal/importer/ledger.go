@@ -48,7 +48,11 @@ func openLedger(opts Options, src *source) (*ledger, error) {
 	}
 	if l.saved.Position.Line > 0 {
 		l.resumed = l.saved.Position.Line + 1
-		l.opts.RejectPath = l.saved.RejectPath
+		if opts.rejectsChosen && opts.RejectPath != l.saved.RejectPath {
+			l.saved.RejectSize = 0 // the rejects so far stay in the file they are in
+		} else {
+			l.opts.RejectPath = l.saved.RejectPath
+		}
 	}
 	l.saved.Path, l.saved.Target, l.saved.RejectPath = src.path, opts.Target, l.opts.RejectPath
 	if l.saved.Complete {

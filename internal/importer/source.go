@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,12 +89,37 @@ func (s *source) seekIn(file *os.File, offset int64) error {
 	return nil
 }
 
+// Readable returns why a file cannot be opened, nil if it can.
+func Readable(path string) error {
+	if path == Stdin {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		err = errors.New("it is a directory")
+	}
+	if err == nil && info.Mode().IsRegular() {
+		var file *os.File
+		if file, err = os.Open(path); err == nil {
+			_ = file.Close()
+		}
+	}
+	if err != nil {
+		return unreadable(path, err)
+	}
+	return nil
+}
+
 func unreadable(path string, cause error) error {
-	return &problem.Error{
+	p := &problem.Error{
 		What: fmt.Sprintf("%s cannot be imported", path), Cause: withoutPath(cause),
 		Next: "give NDJSON or CSV files in UTF-8, plain or compressed with gzip or zstd, or - for standard input",
 		Kind: problem.Usage,
 	}
+	if errors.Is(cause, fs.ErrNotExist) || errors.Is(cause, fs.ErrPermission) {
+		p.Next = "check the path, and whose the file is"
+	}
+	return p
 }
 
 // withoutPath drops the path that os errors repeat.

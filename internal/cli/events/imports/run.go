@@ -35,6 +35,11 @@ func run(ctx context.Context, opts *Options) error {
 	if at := slices.Index(opts.Files, importer.Stdin); at >= 0 && slices.Contains(opts.Files[at+1:], importer.Stdin) {
 		return &problem.Error{What: "standard input can be imported once", Next: "leave out all - but one", Kind: problem.Usage}
 	}
+	for _, path := range opts.Files {
+		if err := importer.Readable(path); err != nil {
+			return err
+		}
+	}
 	status, err := statusline.New(opts.IO, opts.LogFormat, opts.Now)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@
 package send
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -166,6 +167,9 @@ func (o *Options) read() (event.Event, error) {
 	data, err := io.ReadAll(io.LimitReader(input, maxInput))
 	if err != nil {
 		return event.Event{}, &problem.Error{What: "the event cannot be read from " + name, Cause: err}
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return event.Event{}, usage("there is no event to send: "+name+" is empty", "give --player and --type, or the event as JSON")
 	}
 	e, err := event.NewDecoder(service.AnyTime()).Decode(data, o.Now())
 	if invalid, ok := errors.AsType[*event.Invalid](err); ok {

@@ -51,7 +51,8 @@ func (p *printer) print(e eventtail.Event) error {
 }
 
 // line shows an event on one line: when it happened in local time, whose it
-// is, what, and its metadata.
+// is, what, and its metadata. A terminal's line is not exceeded; in a pipe
+// nothing is left out.
 func (p *printer) line(e eventtail.Event) string {
 	at := e.Timestamp.Local()
 	when := at.Format("15:04:05.000")
@@ -64,7 +65,11 @@ func (p *printer) line(e eventtail.Event) string {
 		p.io.PaintOut(iostreams.Cyan, render.Pad(e.PlayerID, p.player)) + "  " +
 		p.io.PaintOut(iostreams.Bold, render.Pad(e.EventType, p.kind)) + "  " +
 		p.metadata(e.Metadata)
-	return strings.TrimRight(line, " ")
+	line = strings.TrimRight(line, " ")
+	if p.io.OutTTY {
+		return render.Truncate(line, p.io.Width())
+	}
+	return line
 }
 
 // metadata shows a JSON object as key=value pairs in its own order.
