@@ -42,10 +42,13 @@ func (s *site) startLoad(ctx context.Context) (*load, error) {
 	return l, nil
 }
 
-// stop ends the senders and waits for them.
+// stop ends the senders and waits for them, and for the server to finish the
+// requests that they left unanswered.
 func (l *load) stop() {
+	const unanswered = time.Second
 	l.cancel()
 	l.senders.Wait()
+	time.Sleep(unanswered)
 }
 
 func (l *load) acknowledged() int {

@@ -55,6 +55,10 @@ func Launch(ctx context.Context, spec Spec) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-exited:
+			// one that a killed gmctl had just launched may have been quicker
+			if snapshot, snapshotErr := client.Snapshot(ctx, false); snapshotErr == nil && snapshot.SpecHash == spec.Hash() {
+				return nil
+			}
 			return &problem.Error{What: "the supervisor ended as it started", Cause: lastWords(output, err), Next: "gmctl doctor; gmctl logs supervisor"}
 		case <-time.After(5 * time.Millisecond):
 		}
