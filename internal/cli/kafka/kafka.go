@@ -7,6 +7,8 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/cli/kafka/groups"
+	"github.com/gamemetrics/gmctl/internal/cli/kafka/lag"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/produce"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/tail"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/test"
@@ -30,6 +32,8 @@ $` + connection.PasswordVariable + `, never from the command line.`,
 	}
 	source := connection.Flags(cmd, f)
 	cmd.AddCommand(
+		groups.NewCommand(f, source),
+		lag.NewCommand(f, source),
 		produce.NewCommand(f, source),
 		tail.NewCommand(f, source),
 		test.NewCommand(f, source),
