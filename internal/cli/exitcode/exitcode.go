@@ -5,6 +5,7 @@ package exitcode
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -21,6 +22,23 @@ const (
 	Changes   = 10  // only with gmctl plan --detailed-exitcode
 	Cancelled = 130 // as a shell reports a process ended by Ctrl-C
 )
+
+// Code is an exit code under its name.
+type Code struct {
+	Number int
+	Name   string
+}
+
+// String is the code as docs/exit-codes.md lists it.
+func (c Code) String() string { return strconv.Itoa(c.Number) + " " + c.Name }
+
+// All returns every exit code in ascending order.
+func All() []Code {
+	return []Code{
+		{OK, "OK"}, {Failed, "Failed"}, {Usage, "Usage"}, {Unhealthy, "Unhealthy"}, {Locked, "Locked"},
+		{Missing, "Missing"}, {Declined, "Declined"}, {Changes, "Changes"}, {Cancelled, "Cancelled"},
+	}
+}
 
 // Of returns the exit code for err.
 func Of(err error) int {
