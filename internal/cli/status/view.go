@@ -37,9 +37,15 @@ func table(opts *Options, stages []engine.StageHealth) []string {
 	}
 	wide := render.NewTable(opts.IO, "STAGE", "STATE", "SINCE", "ENDPOINT", "DETAILS").AlignRight(2)
 	narrow := render.NewTable(opts.IO, "STAGE", "STATE", "SINCE", "ENDPOINT").AlignRight(2)
-	for _, r := range rows {
+	room := opts.IO.Width() - beforeEndpoint(rows)
+	beside := make([]bool, len(rows)) // the details stand where the endpoint would
+	for i, r := range rows {
 		wide.Row(append(r.cells(wide.Paint, now), r.details)...)
-		narrow.Row(r.cells(narrow.Paint, now)...)
+		cells := r.cells(narrow.Paint, now)
+		if beside[i] = r.endpoint == "" && render.Width(r.details) <= room; beside[i] {
+			cells[3] = narrow.Paint(iostreams.Faint, r.details)
+		}
+		narrow.Row(cells...)
 	}
 	if wide.Fits() {
 		return wide.Lines()
@@ -48,7 +54,7 @@ func table(opts *Options, stages []engine.StageHealth) []string {
 	below := []string{lines[0]}
 	for i, r := range rows {
 		below = append(below, lines[i+1])
-		if r.details == "" {
+		if r.details == "" || beside[i] {
 			continue
 		}
 		indent := r.indent + "    "
@@ -57,6 +63,15 @@ func table(opts *Options, stages []engine.StageHealth) []string {
 		}
 	}
 	return below
+}
+
+// beforeEndpoint is the width of the columns before the endpoint at most.
+func beforeEndpoint(rows []row) int {
+	name := 0
+	for _, r := range rows {
+		name = max(name, render.Width(r.indent+r.name))
+	}
+	return name + 2 + render.Width("● degraded") + 2 + len("SINCE") + 2
 }
 
 // row is a stage, a component, or a further endpoint of one.

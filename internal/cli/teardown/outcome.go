@@ -115,12 +115,16 @@ func (o *outcome) print(opts *Options) error {
 	if o.problem != nil || opts.LogFormat == render.LogJSON {
 		return nil
 	}
-	fmt.Fprintf(opts.IO.Err, "%s %s\n", opts.IO.Paint(iostreams.Green, "✓"),
-		opts.IO.Paint(iostreams.Bold, "looked again: nothing is left"))
+	kept := kept(o.before)
+	proof := "looked again: nothing is left"
+	if len(kept) > 0 {
+		proof += " but what is kept"
+	}
+	fmt.Fprintf(opts.IO.Err, "%s %s\n", opts.IO.Paint(iostreams.Green, "✓"), opts.IO.Paint(iostreams.Bold, proof))
 	for _, name := range o.gone() {
 		fmt.Fprintf(opts.IO.Err, "  %s %s\n", opts.IO.Paint(iostreams.Faint, "gone"), name)
 	}
-	for _, name := range kept(o.before) {
+	for _, name := range kept {
 		fmt.Fprintf(opts.IO.Err, "  %s %s\n", opts.IO.Paint(iostreams.Green, "kept"), name)
 	}
 	return nil

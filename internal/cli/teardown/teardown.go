@@ -211,10 +211,17 @@ func kept(plans []engine.StagePlan) []string {
 	return names
 }
 
-// object names what a change is about, with the data it holds.
+// object names what a change is about, with what is known of it:
+// "data of kafka (/home/…/kafka, 28.0 KiB)".
 func object(change engine.Change) string {
-	if change.Holds == "" {
+	var known []string
+	for _, text := range []string{change.Detail, change.Holds} {
+		if text != "" {
+			known = append(known, render.OneLine(text))
+		}
+	}
+	if len(known) == 0 {
 		return render.OneLine(change.Object)
 	}
-	return fmt.Sprintf("%s (%s)", render.OneLine(change.Object), render.OneLine(change.Holds))
+	return fmt.Sprintf("%s (%s)", render.OneLine(change.Object), strings.Join(known, ", "))
 }
