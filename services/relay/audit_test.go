@@ -2,7 +2,6 @@ package relay_test
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -92,8 +91,8 @@ func audit(t testing.TB, events []relay.Event, records []*kgo.Record) {
 	seen := map[string]int{}
 	lastOf := map[string]int{}
 	for _, r := range records {
-		var got event.Received
-		if err := json.Unmarshal(r.Value, &got); err != nil {
+		got, err := event.DecodeReceived(r.Value)
+		if err != nil {
 			t.Fatalf("offset %d: %v", r.Offset, err)
 		}
 		i, known := place[got.EventID.String()]

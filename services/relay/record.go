@@ -3,6 +3,7 @@ package relay
 import (
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -43,11 +44,24 @@ func recordOf(e *Event) (*kgo.Record, *rejection) {
 	if err != nil {
 		return nil, &rejection{ReasonEncoding, err.Error()}
 	}
-	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: e.Timestamp}
+	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: recordTime(e)}
 	if e.TestRun != "" {
 		record.Headers = []kgo.RecordHeader{{Key: topics.TestHeader, Value: []byte(e.TestRun)}}
 	}
 	return record, nil
+}
+
+// farAhead is how far a record's timestamp may lie ahead of the broker's clock.
+// Brokers refuse more than an hour (log.message.timestamp.after.max.ms).
+const farAhead = 30 * time.Minute
+
+// recordTime is the event's timestamp, or when it was received if the event lies
+// far ahead of that; the record's value has the event's own in any case.
+func recordTime(e *Event) time.Time {
+	if e.Timestamp.Sub(e.ReceivedAt) > farAhead {
+		return e.ReceivedAt
+	}
+	return e.Timestamp
 }
 
 // deadLetterOf returns the record in topics.DeadLetter of an event that was

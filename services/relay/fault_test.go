@@ -1,0 +1,177 @@
+package relay_test
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"pgregory.net/rapid"
+
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// Each fault strikes in the midst of publishing. Whatever the broker answers,
+// and whether or not it did what it was asked, each event is published once.
+func TestFaultsOfTheBroker(t *testing.T) {
+	keys := func(keys ...kmsg.Key) []kmsg.Key { return keys }
+	for name, fault := range map[string]kfake.Fault{
+		"commit refused":                 {Keys: keys(kmsg.EndTxn), Err: kerr.UnknownServerError, Count: 2},
+		"commit times out":               {Keys: keys(kmsg.EndTxn), Err: kerr.RequestTimedOut, Count: 3},
+		"commit: invalid state":          {Keys: keys(kmsg.EndTxn), Err: kerr.InvalidTxnState, Count: 1},
+		"coordinator moves":              {Keys: keys(kmsg.EndTxn), Err: kerr.NotCoordinator, Count: 2},
+		"coordinator loads":              {Keys: keys(kmsg.EndTxn, kmsg.InitProducerID), Err: kerr.CoordinatorLoadInProgress, Count: 3},
+		"transaction to be aborted":      {Keys: keys(kmsg.Produce), Topic: topics.EventsRaw, Err: kerr.TransactionAbortable, Count: 1},
+		"no coordinator":                 {Keys: keys(kmsg.FindCoordinator), Err: kerr.CoordinatorNotAvailable, Count: 2},
+		"leader moves":                   {Keys: keys(kmsg.Produce), Topic: topics.EventsRaw, Err: kerr.NotLeaderForPartition, Count: 3},
+		"written, and said not to be":    {Keys: keys(kmsg.Produce), Topic: topics.EventsRaw, Err: kerr.NotEnoughReplicasAfterAppend, Count: 2},
+		"write times out":                {Keys: keys(kmsg.Produce), Topic: topics.EventsRaw, Err: kerr.RequestTimedOut, Count: 2},
+		"cursor cannot be written":       {Keys: keys(kmsg.Produce), Topic: topics.RelayCursor, Err: kerr.KafkaStorageError, Count: 1},
+		"cursor refused":                 {Keys: keys(kmsg.Produce), Topic: topics.RelayCursor, Err: kerr.TopicAuthorizationFailed, Count: 1},
+		"cursor cannot be read":          {Keys: keys(kmsg.Fetch), Topic: topics.RelayCursor, Err: kerr.NotLeaderForPartition, Count: 2},
+		"producer forgotten":             {Keys: keys(kmsg.Produce), Topic: topics.EventsRaw, Err: kerr.InvalidProducerIDMapping, Count: 1},
+		"sequence lost":                  {Keys: keys(kmsg.Produce), Topic: topics.EventsRaw, Err: kerr.OutOfOrderSequenceNumber, Count: 1},
+		"offsets cannot be listed":       {Keys: keys(kmsg.ListOffsets), Err: kerr.LeaderNotAvailable, Count: 2},
+		"transactional id in transition": {Keys: keys(kmsg.InitProducerID, kmsg.EndTxn), Err: kerr.ConcurrentTransactions, Count: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, cfg := broker(t)
+			source := newMemory()
+			source.add(200)
+			r := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 16})
+			await(t, "half is published", func() bool { return r.Status().Cursor.Seq > 60 })
+			struck := cluster.Fault(fault)
+			source.add(300)
+			r.awaitPublished(t, source)
+			if len(fault.Keys) == 1 && (fault.Keys[0] == kmsg.EndTxn || fault.Keys[0] == kmsg.Produce) && struck.Hits() == 0 {
+				t.Error("the fault did not strike")
+			}
+			await(t, "nothing is wrong any more", func() bool { s := r.Status(); return s.State == relay.Running && s.Problem == nil })
+			struck.Remove()
+			audit(t, source.events, published(t, cfg, topics.EventsRaw))
+		})
+	}
+}
+
+// network stands between the broker and its clients, and loses answers.
+type network struct {
+	loseNext atomic.Bool   // the next answer is lost, with its connection
+	losePer  atomic.Uint64 // of a thousand answers
+	lost     atomic.Int64
+}
+
+func (n *network) listen(kind, address string) (net.Listener, error) {
+	listener, err := net.Listen(kind, address)
+	return lossyListener{listener, n}, err
+}
+
+type lossyListener struct {
+	net.Listener
+	network *network
+}
+
+func (l lossyListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return lossyConn{conn, l.network}, err
+}
+
+type lossyConn struct {
+	net.Conn
+	network *network
+}
+
+// Write answers a request that the broker has carried out.
+func (c lossyConn) Write(answer []byte) (int, error) {
+	n := c.network
+	if n.loseNext.CompareAndSwap(true, false) || rand.Uint64N(1000) < n.losePer.Load() {
+		n.lost.Add(1)
+		c.Close()
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(answer)
+}
+
+// A commit that the broker carried out, and whose answer is lost, is found done
+// by the next session.
+func TestTheAnswerToACommitIsLost(t *testing.T) {
+	var network network
+	cluster, cfg := broker(t, kfake.ListenFn(network.listen))
+	source := newMemory()
+	source.add(60)
+	var commits atomic.Int64
+	cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if commits.Add(1)%3 == 0 {
+			network.loseNext.Store(true)
+		}
+		return nil, nil, false
+	})
+	r := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 5})
+	r.awaitPublished(t, source)
+	if network.lost.Load() == 0 {
+		t.Error("no answer was lost")
+	}
+	audit(t, source.events, published(t, cfg, topics.EventsRaw))
+}
+
+// Answers of any kind are lost, relays are stopped and started at any moment,
+// two run at once: what is published is each event once, in order.
+func TestRandomLossesStopsAndRivals(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var network network
+		cluster, cfg := broker(t, kfake.ListenFn(network.listen))
+		defer cluster.Close()
+		source := newMemory()
+		network.losePer.Store(rapid.SampledFrom([]uint64{0, 5, 30}).Draw(rt, "losses per thousand"))
+		batch := rapid.IntRange(1, 40).Draw(rt, "batch")
+		var relays []*running
+		for range rapid.IntRange(1, 5).Draw(rt, "lives") {
+			source.add(rapid.IntRange(0, 60).Draw(rt, "events"))
+			relays = append(relays, start(t, relay.Config{Source: source, Kafka: cfg, Batch: batch}))
+			time.Sleep(time.Duration(rapid.IntRange(0, 30).Draw(rt, "milliseconds")) * time.Millisecond)
+			if rapid.Bool().Draw(rt, "stopped before the next") {
+				relays[len(relays)-1].stop()
+			}
+		}
+		network.losePer.Store(0)
+		source.add(5)
+		for _, r := range relays {
+			r.cancel() // and while they end, the last one begins
+		}
+		finish(t, rt, relay.Config{Source: source, Kafka: cfg, Batch: batch}, source)
+		for _, r := range relays {
+			<-r.ended
+		}
+		audit(t, source.events, published(t, cfg, topics.EventsRaw))
+	})
+}
+
+// finish publishes the rest, starting again when a rival that is about to end
+// has fenced us.
+func finish(t *testing.T, rt *rapid.T, cfg relay.Config, source *memory) {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		r := start(t, cfg)
+		for r.Status().Cursor != source.events[len(source.events)-1].Position {
+			if time.Now().After(deadline) {
+				rt.Fatalf("the last relay does not get through: %+v", r.Status())
+			}
+			select {
+			case <-r.ended:
+			case <-time.After(time.Millisecond):
+				continue
+			}
+			break
+		}
+		done := r.Status().Cursor == source.events[len(source.events)-1].Position
+		r.stop()
+		if done {
+			return
+		}
+	}
+}
