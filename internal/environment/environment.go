@@ -18,6 +18,9 @@ import (
 
 // Options are what a command line adds to the configuration.
 type Options struct {
+	// Kafka are the brokers, as host:port, of a Kafka that runs already, for an
+	// environment that would embed one; local.Embedded goes back to that one.
+	Kafka    []string
 	KeepData bool // teardown leaves the data, and the journal that tells of it
 }
 
@@ -47,7 +50,7 @@ func Open(cfg *config.Config, name string, options Options) (*Environment, error
 		return nil, err
 	}
 	e := &Environment{Name: name, Provider: settings.Provider, Dirs: dirs, options: options}
-	if e.platform, err = newPlatform(name, dirs, settings.Local); err != nil {
+	if e.platform, err = newPlatform(name, dirs, settings.Local, options.Kafka); err != nil {
 		return nil, err
 	}
 	e.Graph, err = engine.NewGraph(e.platform.nodes(options)...)

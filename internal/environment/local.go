@@ -30,8 +30,8 @@ type platform struct {
 	client *local.Client
 }
 
-func newPlatform(name string, dirs paths.Dirs, cfg config.Local) (*platform, error) {
-	spec, err := local.NewSpec(name, dirs, cfg)
+func newPlatform(name string, dirs paths.Dirs, cfg config.Local, brokers []string) (*platform, error) {
+	spec, err := local.NewSpec(name, dirs, cfg, brokers)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (b *brokerComponent) run(ctx context.Context, say announcer) error {
 
 // watch follows a cluster that is not ours: ready while it answers.
 func (b *brokerComponent) watch(ctx context.Context, say announcer) error {
-	brokers := b.spec.Config.Kafka.Brokers
+	brokers := b.spec.Brokers
 	cfg := kafka.Config{Brokers: brokers}
 	say.doing("connecting to " + strings.Join(brokers, ","))
 	client, err := kafka.NewClient(cfg)

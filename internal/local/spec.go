@@ -23,13 +23,19 @@ type Spec struct {
 	Env      string       `json:"env"`
 	Dirs     paths.Dirs   `json:"dirs"`
 	Config   config.Local `json:"config"`
+	Brokers  []string     `json:"brokers"`  // of a Kafka that runs elsewhere; none: the embedded one
 	Postgres string       `json:"postgres"` // PostgreSQL's data directory
 	Build    string       `json:"build"`    // identifies the gmctl that wrote it
 }
 
-// NewSpec returns the spec of the environment env. Where PostgreSQL keeps its
-// data is decided once and then read from the last spec.
-func NewSpec(env string, dirs paths.Dirs, cfg config.Local) (Spec, error) {
+// Embedded, in place of brokers, asks for the embedded Kafka.
+const Embedded = "embedded"
+
+// NewSpec returns the spec of the environment env. What is decided once is read
+// from the last spec: where PostgreSQL keeps its data, and the brokers if they
+// were given to `gmctl up` and not in the configuration. Empty brokers leave
+// them as they are.
+func NewSpec(env string, dirs paths.Dirs, cfg config.Local, brokers []string) (Spec, error) {
 	build, err := buildID()
 	if err != nil {
 		return Spec{}, err
@@ -41,7 +47,17 @@ func NewSpec(env string, dirs paths.Dirs, cfg config.Local) (Spec, error) {
 			return Spec{}, err
 		}
 	}
-	return Spec{Env: env, Dirs: dirs, Config: cfg, Postgres: postgres, Build: build}, nil
+	spec := Spec{Env: env, Dirs: dirs, Config: cfg, Brokers: brokers, Postgres: postgres, Build: build}
+	switch {
+	case len(brokers) == 1 && brokers[0] == Embedded:
+		spec.Brokers = nil
+	case len(brokers) > 0:
+	case len(cfg.Kafka.Brokers) > 0:
+		spec.Brokers = cfg.Kafka.Brokers
+	case len(last.Config.Kafka.Brokers) == 0:
+		spec.Brokers = last.Brokers
+	}
+	return spec, nil
 }
 
 // Hash identifies the spec.
@@ -55,7 +71,7 @@ func (s Spec) Hash() string {
 }
 
 // External reports whether Kafka runs elsewhere.
-func (s Spec) External() bool { return len(s.Config.Kafka.Brokers) > 0 }
+func (s Spec) External() bool { return len(s.Brokers) > 0 }
 
 // KafkaDir is where the embedded broker keeps its logs.
 func (s Spec) KafkaDir() string { return filepath.Join(s.Dirs.Data, "kafka") }
