@@ -42,27 +42,37 @@ func Find(ctx context.Context, explicitDir, cacheDir string, progress func(strin
 // prefers those of the major version that made it (MajorOf), and takes others
 // only if explicitDir names them.
 func FindMajor(ctx context.Context, major int, explicitDir, cacheDir string, progress func(string)) (Binaries, error) {
+	found, ok, err := Look(ctx, major, explicitDir, cacheDir)
+	if ok || err != nil {
+		return found, err
+	}
+	return downloaded(ctx, major, cacheDir, progress)
+}
+
+// Look is FindMajor on this machine alone: false means that the binaries would
+// have to be downloaded. It changes nothing.
+func Look(ctx context.Context, major int, explicitDir, cacheDir string) (Binaries, bool, error) {
 	if explicitDir != "" {
 		found, err := Inspect(ctx, explicitDir)
 		if err != nil {
-			return Binaries{}, &problem.Error{
+			return Binaries{}, false, &problem.Error{
 				What:  "PostgreSQL's programs cannot be run from local.postgres.binaries, " + explicitDir,
 				Cause: err,
 				Next:  "set it to the directory that holds initdb and postgres, such as /usr/lib/postgresql/17/bin, or leave it out",
 				Kind:  problem.Missing,
 			}
 		}
-		return found, nil
+		return found, true, nil
 	}
-	if found, ok := Installed(ctx, major); ok {
-		return found, nil
+	if found, ok := installed(ctx, major); ok {
+		return found, true, nil
 	}
-	return downloaded(ctx, major, cacheDir, progress)
+	return cached(ctx, major, cacheDir)
 }
 
-// Installed returns the binaries that the machine has: of the given major
+// installed returns the binaries that the machine has: of the given major
 // version, or the first fit ones for major 0.
-func Installed(ctx context.Context, major int) (Binaries, bool) {
+func installed(ctx context.Context, major int) (Binaries, bool) {
 	for _, dir := range installedDirs() {
 		found, err := Inspect(ctx, dir)
 		if err == nil && (major == 0 || found.Major == major) {
@@ -173,8 +183,8 @@ func runnable(path string) error {
 	return err
 }
 
-// installHint is how to get PostgreSQL from the system's package manager.
-func installHint() string {
+// InstallHint is how to get PostgreSQL from this machine's package manager.
+func InstallHint() string {
 	switch {
 	case runtime.GOOS == "darwin":
 		return "brew install postgresql@17"
@@ -190,7 +200,5 @@ func installHint() string {
 	return "install PostgreSQL with your package manager"
 }
 
-// InstallHint is the command that installs PostgreSQL on this machine.
-func InstallHint() string { return installHint() }
-
+// errNoVersion: embedded-postgres does not know the major version.
 var errNoVersion = errors.New("no such version can be downloaded")

@@ -42,7 +42,7 @@ var downloadVersions = map[int]embedded.PostgresVersion{
 // DownloadVersion is the version of PostgreSQL that gmctl downloads for new data.
 func DownloadVersion() string { return shortVersion(downloadVersions[0]) }
 
-// CachedDir is where downloaded binaries of the version are kept below cacheDir.
+// cachedDir is where downloaded binaries of the version are kept below cacheDir.
 func cachedDir(cacheDir string, version embedded.PostgresVersion) string {
 	return filepath.Join(cacheDir, fmt.Sprintf("postgres-%s-%s-%s", shortVersion(version), runtime.GOOS, runtime.GOARCH))
 }
@@ -52,7 +52,7 @@ func shortVersion(version embedded.PostgresVersion) string {
 	return strings.TrimSuffix(string(version), ".0")
 }
 
-// downloaded returns the binaries in the cache, and fills it first if need be.
+// downloaded fills the cache, if no other process just did, and returns its binaries.
 func downloaded(ctx context.Context, major int, cacheDir string, progress func(string)) (Binaries, error) {
 	if err := platformSupported(); err != nil {
 		return Binaries{}, err
@@ -66,14 +66,6 @@ func downloaded(ctx context.Context, major int, cacheDir string, progress func(s
 		return Binaries{}, err
 	}
 	dir := cachedDir(cacheDir, version)
-	inspect := func() (Binaries, error) {
-		found, err := Inspect(ctx, filepath.Join(dir, "bin"))
-		found.Downloaded = true
-		return found, err
-	}
-	if found, err := inspect(); err == nil {
-		return found, nil
-	}
 	if err := makeParents(dir); err != nil {
 		return Binaries{}, problemOf("the cache directory "+cacheDir+" cannot be made", err)
 	}
@@ -82,8 +74,8 @@ func downloaded(ctx context.Context, major int, cacheDir string, progress func(s
 		return Binaries{}, problemOf("the cache directory "+cacheDir+" cannot be locked", err)
 	}
 	defer lock.Close()
-	if found, err := inspect(); err == nil {
-		return found, nil // another process was faster
+	if found, ok, err := cached(ctx, major, cacheDir); ok || err != nil {
+		return found, err // another process was faster
 	}
 	if progress != nil {
 		progress(fmt.Sprintf("downloading PostgreSQL %s (about %d MB)", shortVersion(version), DownloadSize>>20))
@@ -91,11 +83,30 @@ func downloaded(ctx context.Context, major int, cacheDir string, progress func(s
 	if err := fill(ctx, dir, version); err != nil {
 		return Binaries{}, downloadFailed(major, dir, err)
 	}
-	found, err := inspect()
+	found, err := Inspect(ctx, filepath.Join(dir, "bin"))
 	if err != nil {
 		return Binaries{}, downloadFailed(major, dir, err)
 	}
+	found.Downloaded = true
 	return found, nil
+}
+
+// cached returns the binaries that an earlier download left, if they run.
+func cached(ctx context.Context, major int, cacheDir string) (Binaries, bool, error) {
+	version, ok := downloadVersions[major]
+	if !ok {
+		return Binaries{}, false, nil
+	}
+	cacheDir, err := reachableCache(cacheDir)
+	if err != nil {
+		return Binaries{}, false, err
+	}
+	found, err := Inspect(ctx, filepath.Join(cachedDir(cacheDir, version), "bin"))
+	if err != nil {
+		return Binaries{}, false, nil // not there, or broken: it is downloaded again
+	}
+	found.Downloaded = true
+	return found, true, nil
 }
 
 // fill downloads and unpacks into a directory of its own and renames it when it
@@ -188,7 +199,7 @@ func anyFreePort() (uint32, error) {
 
 func downloadFailed(major int, dir string, cause error) error {
 	what := "PostgreSQL is not installed and could not be downloaded"
-	hint := installHint()
+	hint := InstallHint()
 	if major != 0 {
 		what = "PostgreSQL " + strconv.Itoa(major) + ", which made the data, is not installed and could not be downloaded"
 		hint = "install PostgreSQL " + strconv.Itoa(major)

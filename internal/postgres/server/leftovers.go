@@ -16,10 +16,15 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
-// endLeftovers ends the processes that an earlier server of the data directory
+// EndLeftovers ends the processes that an earlier server of the data directory
 // left behind, and removes its lock file where the number in it now belongs to
 // another process, as after a reboot: PostgreSQL itself would refuse to start.
-func endLeftovers(ctx context.Context, dataDir string, report func(string)) error {
+// Start does so; who chooses a port for it does so before, because the earlier
+// server may still hold the one it had.
+func EndLeftovers(ctx context.Context, dataDir string, report func(string)) error {
+	if report == nil {
+		report = func(string) {}
+	}
 	file, err := readPIDFile(dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the last server stopped in order

@@ -87,7 +87,7 @@ func Start(ctx context.Context, cfg Config, report func(string)) (*Server, error
 		return nil, problemOf("the directory of "+cfg.DataDir+" cannot be locked", err)
 	}
 	defer unlock()
-	if err := endLeftovers(ctx, cfg.DataDir, report); err != nil {
+	if err := EndLeftovers(ctx, cfg.DataDir, report); err != nil {
 		return nil, err
 	}
 	if err := portFree(cfg.Port); err != nil {
