@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,28 +19,26 @@ import (
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
-// brokerDirVariable makes the test binary a Kafka that keeps its logs there,
-// until it is killed.
-const brokerDirVariable = "RELAY_TEST_BROKER_DIR"
+// The variables that make the test binary a Kafka that keeps its logs in a
+// directory, until it is killed.
+const (
+	brokerDirVariable  = "RELAY_TEST_BROKER_DIR"
+	brokerPortVariable = "RELAY_TEST_BROKER_PORT"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(brokerDirVariable); dir != "" {
-		serveBroker(dir, os.Getenv("RELAY_TEST_BROKER_PORT"))
+		serveBroker(dir, os.Getenv(brokerPortVariable))
 	}
-	os.Exit(m.Run())
+	if dsn := os.Getenv(relayDatabaseVariable); dsn != "" {
+		serveRelay(dsn, os.Getenv(relayBrokersVariable))
+	}
+	os.Exit(pg.Main(m))
 }
 
 func serveBroker(dir, port string) {
 	number, _ := strconv.Atoi(port)
-	if os.Getenv("RAW") != "" {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(number), kfake.DataDir(dir), kfake.SyncWrites())
-		if err != nil {
-			os.Exit(1)
-		}
-		fmt.Println(cluster.ListenAddrs()[0])
-		select {}
-	}
-	b, err := embedded.Start(embedded.Options{Dir: dir, Port: number, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	b, err := embedded.Start(embedded.Options{Dir: dir, Port: number})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -59,7 +56,7 @@ type process struct {
 func startBroker(t testing.TB, dir string, port string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), brokerDirVariable+"="+dir, "RELAY_TEST_BROKER_PORT="+port)
+	cmd.Env = append(os.Environ(), brokerDirVariable+"="+dir, brokerPortVariable+"="+port)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -88,10 +85,7 @@ func TestTheBrokerIsKilledAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	source := newMemory()
 	port := freePort(t)
-	rounds, _ := strconv.Atoi(os.Getenv("ROUNDS"))
-	if rounds == 0 {
-		rounds = 8
-	}
+	const rounds = 10
 	for round := range rounds {
 		b := startBroker(t, dir, port)
 		cfg := kafka.Config{Brokers: []string{b.address}}
@@ -111,7 +105,6 @@ func TestTheBrokerIsKilledAnywhere(t *testing.T) {
 		b.kill()
 		cancel()
 		r.cancel()
-		t.Log("round", round, r.Status().Cursor)
 	}
 	b := startBroker(t, dir, port)
 	cfg := kafka.Config{Brokers: []string{b.address}}

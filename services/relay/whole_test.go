@@ -1,0 +1,214 @@
+package relay_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
+	testpostgres "github.com/gamemetrics/gmctl/internal/testenv/postgres"
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// pg is shared by the tests that only store; those that kill it start their own.
+var pg = testpostgres.Shared{Options: testpostgres.Options{Unsafe: true}}
+
+// The variables that make the test binary a relay until it is killed.
+const (
+	relayDatabaseVariable = "RELAY_TEST_DATABASE"
+	relayBrokersVariable  = "RELAY_TEST_BROKERS"
+)
+
+func serveRelay(dsn, brokers string) {
+	source, err := postgres.NewSource(context.Background(), postgres.Config{DSN: dsn})
+	if err == nil {
+		err = relay.New(relay.Config{Source: source, Kafka: kafka.Config{Brokers: strings.Split(brokers, ",")}, Batch: 50}).Run(context.Background())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+func startRelayProcess(t *testing.T, dsn string, cfg kafka.Config) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), relayDatabaseVariable+"="+dsn, relayBrokersVariable+"="+strings.Join(cfg.Brokers, ","))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: cmd}
+	t.Cleanup(p.kill)
+	return p
+}
+
+// writers store events through ingestion's store until stop, several at once.
+type writers struct {
+	group  sync.WaitGroup
+	cancel context.CancelFunc
+}
+
+func startWriters(t *testing.T, store *postgres.Store) *writers {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &writers{cancel: cancel}
+	for n := range 3 {
+		w.group.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				group := make([]ingestion.Record, 1+rand.IntN(20))
+				for k := range group {
+					now := time.Now().UTC().Truncate(time.Microsecond)
+					group[k] = ingestion.Record{Event: event.Event{
+						EventID: uuid.New(), PlayerID: fmt.Sprintf("writer %d player %d", n, k%3), EventType: "step",
+						Timestamp: now.AddDate(0, 0, -rand.IntN(3)), Metadata: []byte(fmt.Sprintf(`{"i":%d}`, i)),
+					}, ReceivedAt: now}
+				}
+				if _, err := store.Write(t.Context(), group); err != nil {
+					time.Sleep(10 * time.Millisecond) // the database is away: nothing was promised
+				}
+			}
+		})
+	}
+	return w
+}
+
+func (w *writers) stop() { w.cancel(); w.group.Wait() }
+
+func storeOn(t *testing.T, dsn string) (*pgxpool.Pool, *postgres.Store) {
+	t.Helper()
+	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := postgres.Migrate(t.Context(), pool, nil); err != nil {
+		t.Fatal(err)
+	}
+	return pool, postgres.NewStore(pool, nil)
+}
+
+// stored returns all events in commit order, read in one go.
+func stored(t *testing.T, dsn string) []relay.Event {
+	t.Helper()
+	source, err := postgres.NewSource(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	events, err := source.Next(t.Context(), relay.Position{}, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// publishRest runs a relay until it has published all that is stored.
+func publishRest(t *testing.T, dsn string, cfg kafka.Config) []relay.Event {
+	t.Helper()
+	source, err := postgres.NewSource(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(source.Close)
+	events := stored(t, dsn)
+	last := events[len(events)-1].Position
+	r := start(t, relay.Config{Source: source, Kafka: cfg})
+	await(t, "all that is stored is published", func() bool { return r.Status().Cursor == last })
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	return events
+}
+
+func TestTheRelayIsKilledAnywhere(t *testing.T) {
+	_, cfg := broker(t)
+	dsn := pg.Database(t)
+	_, store := storeOn(t, dsn)
+	w := startWriters(t, store)
+	for range 6 {
+		p := startRelayProcess(t, dsn, cfg)
+		time.Sleep(time.Duration(100+rand.IntN(250)) * time.Millisecond)
+		p.kill()
+	}
+	w.stop()
+	before := len(published(t, cfg, topics.EventsRaw))
+	events := publishRest(t, dsn, cfg)
+	t.Logf("%d of %d events were published by relays that were killed", before, len(events))
+	if before == 0 {
+		t.Error("no relay lived long enough to publish anything")
+	}
+	audit(t, events, published(t, cfg, topics.EventsRaw))
+}
+
+func TestPostgresIsKilledAnywhere(t *testing.T) {
+	server := testpostgres.Start(t, testpostgres.Options{})
+	_, cfg := broker(t)
+	dsn := server.Database(t)
+	_, store := storeOn(t, dsn)
+	source, err := postgres.NewSource(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	r := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 50})
+	w := startWriters(t, store)
+	for range 3 {
+		time.Sleep(time.Duration(100+rand.IntN(250)) * time.Millisecond)
+		server.Kill(t)
+		server.Restart(t)
+	}
+	w.stop()
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	events := publishRest(t, dsn, cfg)
+	audit(t, events, published(t, cfg, topics.EventsRaw))
+}
+
+// Against Apache Kafka: a kill of the broker, of the relay, and two relays at once.
+func TestWithApacheKafka(t *testing.T) {
+	cluster := testkafka.Run(t, testkafka.Options{})
+	cfg := cluster.Config()
+	makeTopics(t, cfg)
+	dsn := pg.Database(t)
+	_, store := storeOn(t, dsn)
+	ahead := time.Now().UTC().Truncate(time.Microsecond)
+	if _, err := store.Write(t.Context(), []ingestion.Record{{
+		Event:      event.Event{EventID: uuid.New(), PlayerID: "clock ahead", EventType: "t", Timestamp: ahead.Add(23 * time.Hour)},
+		ReceivedAt: ahead,
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	w := startWriters(t, store)
+	for range 2 {
+		p := startRelayProcess(t, dsn, cfg)
+		time.Sleep(time.Duration(500+rand.IntN(500)) * time.Millisecond)
+		rival := startRelayProcess(t, dsn, cfg)
+		time.Sleep(time.Duration(300+rand.IntN(500)) * time.Millisecond)
+		rival.kill()
+		p.kill()
+	}
+	p := startRelayProcess(t, dsn, cfg)
+	time.Sleep(500 * time.Millisecond)
+	cluster.Kill(0)
+	w.stop()
+	if err := cluster.Restart(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.kill()
+	before := len(published(t, cfg, topics.EventsRaw))
+	events := publishRest(t, dsn, cfg)
+	t.Logf("%d of %d events were published by relays that were killed", before, len(events))
+	audit(t, events, published(t, cfg, topics.EventsRaw))
+}
