@@ -141,7 +141,7 @@ func activeProblem(g Group) error {
 	slices.Sort(who)
 	return &problem.Error{
 		What:  "the offsets of consumer group " + g.Name + " cannot be reset while it is active",
-		Cause: fmt.Errorf("it is %s with %d members: %s", g.State, len(g.Members), strings.Join(slices.Compact(who), ", ")),
+		Cause: fmt.Errorf("it is %s, with members: %s", g.State, strings.Join(slices.Compact(who), ", ")),
 		Next:  "stop its consumers first, then reset again",
 		Kind:  problem.Unhealthy,
 	}

@@ -52,6 +52,7 @@ of all partitions, and of the worst one.`,
 		Example: `  gmctl kafka lag
   gmctl kafka lag analytics --per-partition
   gmctl kafka lag --watch`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Groups = args
 			return run(cmd.Context(), opts)

@@ -55,6 +55,7 @@ With names, create those topics; one that exists is an error.`,
   gmctl kafka topics create --dry-run
   gmctl kafka topics create scratch --partitions 3 --retention 24h
   gmctl kafka topics create latest --compacted --config segment.ms=60000`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Names = args
 			return runCreate(cmd.Context(), opts)
