@@ -25,6 +25,7 @@ type Update struct {
 // UpdateKind sorts updates.
 type UpdateKind string
 
+// What a stage tells while it works.
 const (
 	UpdateProgress UpdateKind = "progress"
 	UpdateWaiting  UpdateKind = "waiting" // Message names what it waits for and, when known, what stalls it
@@ -34,6 +35,7 @@ const (
 // EventKind sorts events.
 type EventKind string
 
+// What happens in a run, in about the order in which it does.
 const (
 	RunStarted     EventKind = "run-started"
 	StageStarted   EventKind = "stage-started"
@@ -50,6 +52,7 @@ const (
 // Verb is what a run does to the stages.
 type Verb string
 
+// The verbs of a run.
 const (
 	VerbApply   Verb = "apply"
 	VerbDestroy Verb = "destroy"

@@ -102,7 +102,7 @@ func TestRealRunsInHistory(t *testing.T) {
 	w.killAt = 2 // the record that a Destroy starts
 	_, _, _ = w.walk(t, path, VerbDestroy, Selection{}, 1)
 	w.begin()
-	last, err, _ := w.up(t, path, Selection{})
+	last, _, err := w.up(t, path, Selection{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,12 +124,12 @@ func (l *Lock) Release() error {
 }
 
 // writeHolder replaces the text that names the holder; nil empties it.
-func writeHolder(path string, holder *Holder) error {
+func writeHolder(path string, holder *Holder) (err error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	if err := file.Truncate(holderOffset); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func readHolder(path string) (Holder, error) {
 	if err != nil {
 		return holder, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	text, err := io.ReadAll(io.NewSectionReader(file, holderOffset, 64<<10))
 	if err != nil {
 		return holder, err

@@ -22,20 +22,18 @@ import (
 )
 
 // childEnv makes the test binary another process of the tests: its value is
-// what to do, and in which directory.
+// what to do, in the working directory.
 const childEnv = "ENGINE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	task, dir, ok := strings.Cut(os.Getenv(childEnv), " ")
-	if !ok {
-		os.Exit(m.Run())
-	}
 	var err error
-	switch task {
+	switch task := os.Getenv(childEnv); task {
+	case "":
+		os.Exit(m.Run())
 	case "hold":
-		err = holdLock(dir)
+		err = holdLock(".")
 	default:
-		err = walkFiles(Verb(task), dir)
+		err = walkFiles(Verb(task), ".")
 	}
 	if err != nil {
 		fmt.Println(err)
@@ -46,9 +44,14 @@ func TestMain(m *testing.M) {
 // child returns the command that does task in dir in another process.
 func child(t *testing.T, task, dir string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Dir = dir
 	// The race detector holds each ending process up for a second otherwise.
-	cmd.Env = append(os.Environ(), childEnv+"="+task+" "+dir, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"="+task, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
@@ -388,7 +391,7 @@ func TestLockWithoutAName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Release()
+	defer func() { _ = lock.Release() }()
 	if err := os.WriteFile(path, []byte("\nno JSON"), 0o600); err != nil {
 		t.Fatal(err)
 	}

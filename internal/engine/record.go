@@ -9,7 +9,7 @@ import (
 // ended.
 type Record struct {
 	Time    time.Time `json:"time"` // UTC
-	Run     string    `json:"run"`  // identifies the run; later runs sort after earlier ones
+	Run     string    `json:"run"`  // identifies the run; begins with the second it started in, UTC
 	Env     string    `json:"env"`
 	Who     string    `json:"who"`             // user@host
 	Command string    `json:"command"`         // as it was typed
@@ -28,6 +28,7 @@ type Record struct {
 // Status is how far a run or a stage has come.
 type Status string
 
+// How far it can come.
 const (
 	StatusStarted   Status = "started"
 	StatusDone      Status = "done"

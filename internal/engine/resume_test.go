@@ -74,7 +74,7 @@ func disturbedRun(t *testing.T, rt *rapid.T, w *world, path string) {
 	some := rapid.SliceOfN(rapid.SampledFrom(w.graph.Names()), 0, 3)
 	selection := Selection{Only: some.Draw(rt, "only"), Skip: some.Draw(rt, "skip")}
 	before := w.settled()
-	result, err, events := w.walk(t, path, verb, selection, rapid.IntRange(1, 4).Draw(rt, "parallelism"))
+	result, events, err := w.walk(t, path, verb, selection, rapid.IntRange(1, 4).Draw(rt, "parallelism"))
 	w.judgeRepeats(before, verb)
 	if result == nil || w.dead {
 		return
@@ -90,7 +90,7 @@ func disturbedRun(t *testing.T, rt *rapid.T, w *world, path string) {
 func undisturbedRun(t *testing.T, rt *rapid.T, w *world, path string, verb Verb) {
 	w.begin()
 	before := w.settled()
-	result, err, _ := w.walk(t, path, verb, Selection{}, 4)
+	_, _, err := w.walk(t, path, verb, Selection{}, 4)
 	if err != nil {
 		rt.Fatalf("a run that nothing disturbed: %v", err)
 	}
@@ -100,7 +100,7 @@ func undisturbedRun(t *testing.T, rt *rapid.T, w *world, path string, verb Verb)
 		rt.Fatal(err)
 	}
 	w.begin()
-	result, err, _ = w.walk(t, path, verb, Selection{}, 4)
+	result, _, err := w.walk(t, path, verb, Selection{}, 4)
 	if err != nil || len(w.calls) > 0 || len(result.Unchanged) != len(w.things) {
 		rt.Fatalf("again when all is done: %v, %+v, %v", err, result, w.calls)
 	}
@@ -142,7 +142,7 @@ func TestKilledAtEveryMoment(t *testing.T) {
 		path := filepath.Join(dir, fmt.Sprint(killAt))
 		w := newWorld(t, platformShape()...)
 		w.killAt, w.tornAt = killAt, killAt*7%50
-		_, err, _ := w.up(t, path, Selection{})
+		_, _, err := w.up(t, path, Selection{})
 		if !w.dead {
 			if err != nil || killAt < 30 {
 				t.Fatalf("after %d moments: %v", killAt, err)
@@ -151,7 +151,7 @@ func TestKilledAtEveryMoment(t *testing.T) {
 		}
 		before := w.settled()
 		w.begin()
-		if _, err, _ := w.up(t, path, Selection{}); err != nil {
+		if _, _, err := w.up(t, path, Selection{}); err != nil {
 			t.Fatalf("killed at %d, then: %v", killAt, err)
 		}
 		w.judgeRepeats(before, VerbApply)
@@ -174,14 +174,14 @@ func TestJournalCutAtEveryByte(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "whole")
 	w := newWorld(t, need("a"), need("b", "a"))
-	if _, err, _ := w.up(t, path, Selection{}); err != nil {
+	if _, _, err := w.up(t, path, Selection{}); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for cut := range len(whole) {
+	for cut := range whole {
 		path := filepath.Join(dir, "cut")
 		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
@@ -193,7 +193,7 @@ func TestJournalCutAtEveryByte(t *testing.T) {
 			t.Fatalf("cut at %d: %d records of %d lines, damaged %v, %v", cut, len(log.Records), lines, log.Damaged, err)
 		}
 		w.begin()
-		if _, err, _ := w.up(t, path, Selection{}); err != nil {
+		if _, _, err := w.up(t, path, Selection{}); err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
 		after, err := journal.Read()

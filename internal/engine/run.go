@@ -95,7 +95,7 @@ func (e *Engine) newRun(verb Verb, chosen map[string]bool, known past) *run {
 	return r
 }
 
-// newRunID returns an id that sorts by time and that no other run has.
+// newRunID returns an id that begins with the time and that no other run has.
 func newRunID(now time.Time) string {
 	var random [3]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -219,6 +219,7 @@ type reporter struct {
 	stage string
 }
 
+// Report implements Reporter.
 func (p reporter) Report(update Update) {
 	p.run.emit(Event{Kind: StageUpdate, Stage: p.stage, Update: &update})
 }

@@ -39,6 +39,7 @@ type Node struct {
 // Goal is what a plan is made for.
 type Goal string
 
+// What a stage can be planned for.
 const (
 	GoalPresent Goal = "present" // the stage as the configuration wants it: `up`
 	GoalAbsent  Goal = "absent"  // the stage removed: `teardown`
@@ -66,6 +67,7 @@ func (p Plan) Empty() bool {
 // Action is what a change does to its object.
 type Action string
 
+// What Apply and Destroy do to things.
 const (
 	ActionCreate  Action = "create"
 	ActionUpdate  Action = "update"
@@ -89,6 +91,7 @@ type Change struct {
 // State is how well a stage or component is.
 type State string
 
+// From well to not known.
 const (
 	StateReady    State = "ready"
 	StateStarting State = "starting" // on its way, nothing is known to be wrong

@@ -18,7 +18,7 @@ import (
 
 func TestUpThenUpAgain(t *testing.T) {
 	w, path := newWorld(t, platformShape()...), filepath.Join(t.TempDir(), "journal")
-	result, err, events := w.up(t, path, Selection{})
+	result, events, err := w.up(t, path, Selection{})
 	if err != nil || len(result.Changed) != 8 {
 		t.Fatalf("up: %+v, %v", result, err)
 	}
@@ -26,7 +26,7 @@ func TestUpThenUpAgain(t *testing.T) {
 		t.Errorf("the events of a stage are %v, want %v", got, want)
 	}
 	w.begin()
-	result, err, events = w.up(t, path, Selection{})
+	result, events, err = w.up(t, path, Selection{})
 	if err != nil || len(result.Unchanged) != 8 || len(w.calls) > 0 {
 		t.Fatalf("up when up: %+v, %v, called %v", result, err, w.calls)
 	}
@@ -40,7 +40,7 @@ func TestUpThenUpAgain(t *testing.T) {
 func TestFailureStopsOnlyWhatNeedsIt(t *testing.T) {
 	w, path := newWorld(t, platformShape()...), filepath.Join(t.TempDir(), "journal")
 	w.faults = map[string]fault{"postgres": failsHalfDone}
-	result, err, events := w.up(t, path, Selection{})
+	result, events, err := w.up(t, path, Selection{})
 	want := &Result{
 		Changed: []string{"supervisor", "kafka", "topics"}, Failed: []string{"postgres"},
 		Blocked: []string{"schema", "ingestion", "relay", "smoke"},
@@ -56,7 +56,7 @@ func TestFailureStopsOnlyWhatNeedsIt(t *testing.T) {
 		t.Errorf("smoke: %+v", last)
 	}
 	w.begin()
-	if result, err, _ = w.up(t, path, Selection{}); err != nil || len(result.Unchanged) != 3 {
+	if result, _, err = w.up(t, path, Selection{}); err != nil || len(result.Unchanged) != 3 {
 		t.Errorf("then: %+v, %v", result, err)
 	}
 	w.report(t)
@@ -65,7 +65,7 @@ func TestFailureStopsOnlyWhatNeedsIt(t *testing.T) {
 func TestSeveralFailuresAreCounted(t *testing.T) {
 	w := newWorld(t, need("a"), need("b"), need("c", "a"), need("d"))
 	w.faults = map[string]fault{"a": failsAtOnce, "b": failsToPlan}
-	_, err, events := w.up(t, filepath.Join(t.TempDir(), "journal"), Selection{})
+	_, events, err := w.up(t, filepath.Join(t.TempDir(), "journal"), Selection{})
 	p := problem.From(err)
 	if p.What != "2 stages failed: a, b" || p.Cause.Error() != "a failed at once; stage b could not be planned: cannot look" || !strings.Contains(p.Next, "run: gmctl apply") {
 		t.Errorf("%+v, cause %v", p, p.Cause)
@@ -87,7 +87,7 @@ func TestFailuresOfOneKindKeepIt(t *testing.T) {
 func TestPanicFailsItsStageAlone(t *testing.T) {
 	w, path := newWorld(t, need("a"), need("b")), filepath.Join(t.TempDir(), "journal")
 	w.faults = map[string]fault{"a": panics}
-	result, err, _ := w.up(t, path, Selection{})
+	result, _, err := w.up(t, path, Selection{})
 	if p := problem.From(err); p.What != "stage a crashed: this is a fault of gmctl" || p.Cause.Error() != "panic: a panicked" {
 		t.Errorf("%+v, cause %v", p, p.Cause)
 	}
@@ -228,7 +228,7 @@ func TestIndependentStagesWorkTogetherWithinTheBound(t *testing.T) {
 	for _, parallelism := range []int{1, 3, 10} {
 		synctest.Test(t, func(t *testing.T) {
 			var nodes []Node
-			for _, name := range strings.Split("abcdefghi", "") {
+			for name := range strings.SplitSeq("abcdefghi", "") {
 				takesOne := func(context.Context, Reporter) error { time.Sleep(time.Second); return nil }
 				nodes = append(nodes, Node{Name: name, Stage: &scripted{changes: true, apply: takesOne}})
 			}
@@ -245,7 +245,7 @@ func TestIndependentStagesWorkTogetherWithinTheBound(t *testing.T) {
 
 func TestLeftOutNeeds(t *testing.T) {
 	w, path := newWorld(t, platformShape()...), filepath.Join(t.TempDir(), "journal")
-	result, err, events := w.up(t, path, Selection{Only: []string{"supervisor", "relay", "kafka"}})
+	result, events, err := w.up(t, path, Selection{Only: []string{"supervisor", "relay", "kafka"}})
 	p := problem.From(err)
 	if p.What != "stage relay needs schema, topics, which are left out and not in place" || p.Kind != problem.Usage ||
 		p.Next != "include schema, topics, or leave relay out too" {
@@ -258,15 +258,15 @@ func TestLeftOutNeeds(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 	w.begin()
-	if _, err, _ = w.up(t, path, Selection{Skip: []string{"smoke"}}); err != nil {
+	if _, _, err = w.up(t, path, Selection{Skip: []string{"smoke"}}); err != nil {
 		t.Fatal(err)
 	}
 	w.begin()
-	if _, err, _ = w.up(t, path, Selection{Only: []string{"smoke"}}); err != nil || !slices.Equal(w.calls, []string{"apply smoke"}) {
+	if _, _, err = w.up(t, path, Selection{Only: []string{"smoke"}}); err != nil || !slices.Equal(w.calls, []string{"apply smoke"}) {
 		t.Errorf("smoke alone: %v, %v", w.calls, err)
 	}
 	w.begin()
-	result, err, _ = w.walk(t, path, VerbDestroy, Selection{Only: []string{"kafka", "smoke"}}, 8)
+	result, _, err = w.walk(t, path, VerbDestroy, Selection{Only: []string{"kafka", "smoke"}}, 8)
 	if p := problem.From(err); p.What != "stage kafka is needed by topics, which is left out and still there" || !slices.Equal(result.Changed, []string{"smoke"}) {
 		t.Errorf("%+v, %+v", p, result)
 	}
@@ -281,7 +281,7 @@ func TestLeftOutAndHalfDone(t *testing.T) {
 	w.killAt = 4 // the run, the stage, its first step; and in its second it is killed
 	_, _, _ = w.up(t, path, Selection{})
 	w.begin()
-	_, err, _ := w.up(t, path, Selection{Only: []string{"b"}})
+	_, _, err := w.up(t, path, Selection{Only: []string{"b"}})
 	if p := problem.From(err); p == nil || p.Error() != "stage b needs a, which is left out and not in place: a: the last apply was killed" {
 		t.Errorf("%v", err)
 	}
@@ -290,17 +290,17 @@ func TestLeftOutAndHalfDone(t *testing.T) {
 
 func TestTeardown(t *testing.T) {
 	w, path := newWorld(t, need("a"), need("b", "a"), need("c", "b")), filepath.Join(t.TempDir(), "journal")
-	if _, err, _ := w.up(t, path, Selection{}); err != nil {
+	if _, _, err := w.up(t, path, Selection{}); err != nil {
 		t.Fatal(err)
 	}
 	w.begin()
 	w.faults = map[string]fault{"b": failsToPlan}
-	result, err, _ := w.walk(t, path, VerbDestroy, Selection{}, 8)
+	result, _, err := w.walk(t, path, VerbDestroy, Selection{}, 8)
 	if err != nil || !slices.Equal(w.calls, []string{"destroy c", "destroy b", "destroy a"}) {
 		t.Errorf("a stage that cannot be looked at is destroyed all the same: %+v, %v, %v", result, w.calls, err)
 	}
 	w.begin()
-	if result, err, _ = w.walk(t, path, VerbDestroy, Selection{}, 8); err != nil || len(result.Unchanged) != 3 {
+	if result, _, err = w.walk(t, path, VerbDestroy, Selection{}, 8); err != nil || len(result.Unchanged) != 3 {
 		t.Errorf("teardown when nothing is there: %+v, %v", result, err)
 	}
 	w.report(t)

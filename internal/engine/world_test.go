@@ -117,7 +117,7 @@ func (w *world) journal(t testing.TB, path string) *Journal {
 			_, err := file.Write(data[:min(w.tornAt, len(data)-1)])
 			return errors.Join(err, errKilled)
 		}
-		if record, ok := parseRecord([]byte(data)); ok && record.Stage != "" && record.Verb != VerbPlan {
+		if record, ok := parseRecord(data); ok && record.Stage != "" && record.Verb != VerbPlan {
 			w.things[record.Stage].recorded = record
 		}
 		_, err := file.Write(data)
@@ -314,13 +314,13 @@ func (t *tape) wellFormed(order []string) error {
 }
 
 // up runs Up once over the world, with a fresh engine on the journal at path.
-func (w *world) up(t testing.TB, path string, selection Selection) (*Result, error, *tape) {
+func (w *world) up(t testing.TB, path string, selection Selection) (*Result, *tape, error) {
 	t.Helper()
 	return w.walk(t, path, VerbApply, selection, 8)
 }
 
 // walk runs one verb once, and checks what holds of every run.
-func (w *world) walk(t testing.TB, path string, verb Verb, selection Selection, parallelism int) (*Result, error, *tape) {
+func (w *world) walk(t testing.TB, path string, verb Verb, selection Selection, parallelism int) (*Result, *tape, error) {
 	t.Helper()
 	recorder := &tape{}
 	journal := w.journal(t, path)
@@ -346,5 +346,5 @@ func (w *world) walk(t testing.TB, path string, verb Verb, selection Selection, 
 	if w.busiest > parallelism {
 		w.breaks("%d stages at work at once, not %d", w.busiest, parallelism)
 	}
-	return result, err, recorder
+	return result, recorder, err
 }
