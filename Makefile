@@ -55,7 +55,7 @@ cross-check: ## compile for the other systems of a release
 	done
 
 shellcheck: ## check the shell scripts (needs shellcheck)
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/test/run tools/release/sbom; \
+	@if command -v shellcheck >/dev/null; then git grep -lE '^#!/(bin/sh|bin/bash|usr/bin/env (ba)?sh)$$' | xargs shellcheck; \
 	elif [ -n "$(CI)" ]; then echo 'shellcheck is missing: apt-get install shellcheck' >&2; exit 1; \
 	else echo 'not checked: the shell scripts (to check them: apt-get install shellcheck)' >&2; fi
 
@@ -71,7 +71,9 @@ chaos: build ## kill -9 parts of the platform under load, audit: make chaos ROUN
 	@bin/chaos -rounds $(ROUNDS) -gmctl bin/gmctl $(ARGS)
 
 release-check: ## build all that a release ships, with goreleaser, into dist/
-	@go tool -modfile=tools/release/go.mod goreleaser release --snapshot --clean --skip=publish,announce
+	@go tool -modfile=tools/release/go.mod goreleaser check
+	@go tool -modfile=tools/release/go.mod goreleaser release --snapshot --clean
+	@tools/release/verify dist
 
 clean: ## remove what was built
 	@rm -rf bin dist
