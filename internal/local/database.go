@@ -40,6 +40,10 @@ func (d *databaseComponent) run(ctx context.Context, say announcer) error {
 	if err != nil {
 		return err
 	}
+	// The server of a supervisor that was killed may hold its port for a moment more.
+	if err := server.EndLeftovers(ctx, d.spec.Postgres, say.doing); err != nil {
+		return err
+	}
 	port, err := d.ports.take(Postgres)
 	if err != nil {
 		return err
