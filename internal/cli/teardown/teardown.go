@@ -23,6 +23,9 @@ import (
 type Environment interface {
 	Engine(sink engine.Sink, command string) (*engine.Engine, error)
 	Lock(command string) (*engine.Lock, error)
+	// Clear removes what the environment kept beside its stages, and proves that
+	// nothing of it runs or listens.
+	Clear() error
 }
 
 // Options are what `gmctl teardown` works with.
@@ -48,10 +51,12 @@ func newCommand(f *factory.Factory, run func(context.Context, *Options) error) *
 		Aliases: []string{"down"},
 		Short:   "Remove the environment and its data, and prove it gone",
 		Long: `Show what would go and what data it holds, ask for the environment's name to be
-typed, then stop and delete everything, last things first. At the end look at
-everything again: teardown succeeds only if nothing is left.
+typed, then stop and delete everything, last things first: processes, data, and
+at the very end the journal and the logs. Then look at everything again: teardown
+succeeds only if no process, no port and no file is left.
 
-With --keep-data everything is stopped and the data stays; gmctl up finds it again.`,
+With --keep-data everything is stopped and the data stays, and the journal with
+it; gmctl up finds it again.`,
 		Example: `  gmctl teardown
   gmctl teardown --keep-data
   gmctl teardown --yes -o json`,
@@ -104,6 +109,9 @@ func run(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if render.NewPlanDocument(opts.EnvName, engine.GoalAbsent, before).Empty() {
+		if err := env.Clear(); err != nil {
+			return err
+		}
 		return nothing(opts, before)
 	}
 	if err := announce(ctx, opts, before); err != nil {
@@ -117,6 +125,9 @@ func run(ctx context.Context, opts *Options) error {
 		if o.after != nil {
 			err = o.leftovers()
 		}
+	}
+	if err == nil {
+		err = env.Clear()
 	}
 	o.problem = problem.From(err)
 	if printErr := o.print(opts); err == nil {

@@ -36,6 +36,7 @@ func TestFlags(t *testing.T) {
 // world is two stages that are there, and a user at a terminal.
 type world struct {
 	postgres, relay *toy.Stage
+	env             *toy.Environment
 	opts            *Options
 	in              interface{ WriteString(string) (int, error) }
 	out, err        interface{ String() string }
@@ -47,6 +48,7 @@ func newWorld(t *testing.T) *world {
 		relay:    &toy.Stage{Name: "relay", There: true, Needs: []string{"postgres"}},
 	}
 	env := toy.New(t, w.postgres, w.relay)
+	w.env = env
 	io, in, out, stderr := iostreams.Test()
 	w.in, w.out, w.err = in, out, stderr
 	w.opts = &Options{
@@ -89,6 +91,9 @@ func TestTeardown(t *testing.T) {
 `
 	if diff := cmp.Diff(want, status); diff != "" || exit != exitcode.OK {
 		t.Errorf("exit code %d, stderr (-want +got):\n%s", exit, diff)
+	}
+	if w.env.Cleared != 1 {
+		t.Errorf("the environment was cleared %d times", w.env.Cleared)
 	}
 }
 

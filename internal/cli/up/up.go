@@ -34,9 +34,10 @@ type Options struct {
 	EnvName   string
 	LogFormat string
 	Command   string // as it is recorded in the journal
-	Open      func() (Environment, error)
+	Open      func(kafka []string) (Environment, error)
 
 	Selection  engine.Selection
+	Kafka      []string // brokers that run already; empty: as it is
 	Output     render.Format
 	Timeout    time.Duration // 0: as long as it takes
 	Yes        bool
@@ -60,12 +61,15 @@ The local environment runs on in the background; --foreground stays with it and
 stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 		Example: `  gmctl up
   gmctl up --timeout 2m --yes
+  gmctl up --kafka localhost:9092
   gmctl up --only supervisor,postgres,schema
   gmctl up --skip smoke -o json | jq .data.endpoints`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.EnvName, opts.LogFormat, opts.Command = f.EnvName, f.LogFormat, commandline.Of(cmd, args)
-			opts.Open = func() (Environment, error) { return f.Environment(environment.Options{}) }
+			opts.Open = func(kafka []string) (Environment, error) {
+				return f.Environment(environment.Options{Kafka: kafka})
+			}
 			if opts.Timeout < 0 {
 				return &problem.Error{What: "the timeout is negative", Next: "choose how long up may take: --timeout 5m", Kind: problem.Usage}
 			}
@@ -81,6 +85,7 @@ stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 	})
 	flags := cmd.Flags()
 	flags.DurationVar(&opts.Timeout, "timeout", 0, "give up after this `time`; 0 waits as long as it takes")
+	flags.StringSliceVar(&opts.Kafka, "kafka", nil, "use the Kafka at these `host:port`s from now on; embedded goes back to the built-in one")
 	flags.BoolVarP(&opts.Yes, "yes", "y", false, "do not ask before a change that loses data")
 	flags.BoolVar(&opts.Foreground, "foreground", false, "stay with the environment until Ctrl-C")
 	render.FormatFlag(cmd, &opts.Output)
@@ -88,7 +93,7 @@ stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 }
 
 func run(ctx context.Context, opts *Options) error {
-	env, err := opts.Open()
+	env, err := opts.Open(opts.Kafka)
 	if err != nil {
 		return err
 	}

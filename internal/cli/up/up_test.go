@@ -92,7 +92,7 @@ func newWorld(t *testing.T) *world {
 	w.out, w.err = out, stderr
 	w.opts = &Options{
 		IO: io, EnvName: toy.Env, Command: "gmctl up", Output: render.Table,
-		Open: func() (Environment, error) { return w.env, nil },
+		Open: func([]string) (Environment, error) { return w.env, nil },
 	}
 	return w
 }

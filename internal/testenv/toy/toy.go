@@ -22,6 +22,7 @@ type Environment struct {
 	dir   string
 
 	Followed bool // Follow was called
+	Cleared  int  // how often Clear was called
 }
 
 // New returns an environment of the given stages in a directory of the test.
@@ -44,6 +45,12 @@ func (e *Environment) JournalPath() string { return filepath.Join(e.dir, "journa
 // Lock makes the caller the only writer.
 func (e *Environment) Lock(command string) (*engine.Lock, error) {
 	return engine.AcquireLock(filepath.Join(e.dir, "lock"), engine.CurrentHolder(command))
+}
+
+// Clear counts how often a teardown has ended.
+func (e *Environment) Clear() error {
+	e.Cleared++
+	return nil
 }
 
 // Engine returns the engine over the stages, one stage at a time so that its
