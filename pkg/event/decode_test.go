@@ -76,6 +76,7 @@ func TestDecodeAccepts(t *testing.T) {
 		{"an escaped backslash before u0000", with("metadata", `{"a":"\\u0000"}`), change(func(e *event.Event) { e.Metadata = json.RawMessage(`{"a":"\\u0000"}`) })},
 		{"a surrogate pair", with("metadata", `{"a":"\ud83c\udfae"}`), change(func(e *event.Event) { e.Metadata = json.RawMessage(`{"a":"\ud83c\udfae"}`) })},
 		{"32 levels", with("metadata", nested(32)), change(func(e *event.Event) { e.Metadata = json.RawMessage(nested(32)) })},
+		{"many beside each other", with("metadata", `{"a":[`+strings.Repeat("[],", 99)+`{}]}`), change(func(e *event.Event) { e.Metadata = json.RawMessage(`{"a":[` + strings.Repeat("[],", 99) + `{}]}`) })},
 		{"metadata at its limit", with("metadata", `{"a": "`+strings.Repeat("x", 32<<10-8)+`"}`), change(func(e *event.Event) { e.Metadata = json.RawMessage(`{"a":"` + strings.Repeat("x", 32<<10-8) + `"}`) })},
 	}
 	decoder := event.NewDecoder(event.DefaultRules())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,6 +207,40 @@ func TestCommitterBoundsItsQueue(t *testing.T) {
 				t.Errorf("%d stored, %d refused", stored, refused)
 			}
 		})
+	}
+}
+
+// What callers that gave up had queued is given back once, not twice.
+func TestCommitterBoundsItsQueueAfterGivingUp(t *testing.T) {
+	store := &memory{delay: 150 * time.Millisecond}
+	committer := ingestion.NewCommitter(store, ingestion.CommitOptions{Writers: 1, MaxQueueBytes: 3000})
+	defer committer.Close(context.WithoutCancel(t.Context()))
+	large := func() []ingestion.Record {
+		r := record("p")
+		r.Metadata = []byte(`"` + strings.Repeat("x", 800) + `"`)
+		return []ingestion.Record{r}
+	}
+	fill := func(patience time.Duration) (refused int) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var callers sync.WaitGroup
+		var overloaded atomic.Int32
+		for range 10 {
+			callers.Go(func() {
+				if _, err := committer.Insert(ctx, large()); errors.Is(err, ingestion.ErrOverloaded) {
+					overloaded.Add(1)
+				}
+			})
+		}
+		callers.Wait()
+		return int(overloaded.Load())
+	}
+	for round := range 3 {
+		// Three fit into the queue; the writer has taken one to three before.
+		if refused := fill(60 * time.Millisecond); refused < 4 || refused > 8 {
+			t.Errorf("round %d: %d of 10 were refused", round, refused)
+		}
+		time.Sleep(200 * time.Millisecond) // the writer passes those who gave up
 	}
 }
 

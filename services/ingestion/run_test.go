@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -73,6 +74,19 @@ func TestRunStopsGracefully(t *testing.T) {
 	}
 	if halfway.Load() == 0 {
 		t.Fatal("the load ended before the server was told to stop")
+	}
+	for path, body := range map[string]string{eventapi.EventsPath: noID, eventapi.ReadyPath: ""} {
+		method := http.MethodPost
+		if body == "" {
+			method = http.MethodGet
+		}
+		late := httptest.NewRequest(method, path, strings.NewReader(body))
+		late.Header.Set("Content-Type", eventapi.JSON)
+		answer := httptest.NewRecorder()
+		server.Handler().ServeHTTP(answer, late)
+		if answer.Code != http.StatusServiceUnavailable {
+			t.Errorf("after Run %s answers %d %s", path, answer.Code, answer.Body)
+		}
 	}
 	stored := map[string]bool{}
 	for _, r := range store.stored() {

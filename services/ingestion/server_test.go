@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -254,6 +255,29 @@ func testEvents(t *testing.T, c *contract) {
 		}
 		t.Errorf("the answer %s is about an event that is not stored", got.body)
 	})
+}
+
+// A small body that would grow large is given up while it grows.
+func TestBombsStaySmall(t *testing.T) {
+	server, err := ingestion.New(ingestion.Config{Store: &memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(t.Context())
+	for _, encoding := range []string{"gzip", "zstd"} {
+		bomb := packed(t, encoding, strings.Repeat(" ", 64<<20))
+		r := httptest.NewRequest("POST", batch, strings.NewReader(bomb))
+		r.Header.Set("Content-Type", eventapi.JSON)
+		r.Header.Set("Content-Encoding", encoding)
+		w := httptest.NewRecorder()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		server.Handler().ServeHTTP(w, r)
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; w.Code != http.StatusRequestEntityTooLarge || grown > 24<<20 {
+			t.Errorf("a %s bomb of %d bytes was answered %d, and took %d MiB", encoding, len(bomb), w.Code, grown>>20)
+		}
+	}
 }
 
 func testBatches(t *testing.T, c *contract) {
