@@ -17,9 +17,9 @@ import (
 // MaxBatch is how many events the service takes at once.
 const MaxBatch = eventapi.MaxBatch
 
-// sendRetry is for a person who waits: about three seconds.
+// sendRetry is for a person who waits: at most two seconds.
 func sendRetry() client.Retry {
-	return client.Retry{Attempts: 6, First: 100 * time.Millisecond, Longest: 2 * time.Second}
+	return client.Retry{Attempts: 3, First: 100 * time.Millisecond, Longest: time.Second}
 }
 
 // driveRetry is for load: an event that is not stored after about half a
