@@ -111,3 +111,37 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		}
 	}
 }
+
+// A heading of docs/troubleshooting.md is an error as gmctl words it; … stands
+// for what varies.
+func TestTroubleshootingQuotesRealErrors(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "docs", "troubleshooting.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, folder := range []string{"internal", "services", "pkg"} {
+		err := filepath.WalkDir(filepath.Join(repository, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			code, err := os.ReadFile(path)
+			source.Write(code)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	headings := regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(headings) == 0 {
+		t.Fatal("no headings")
+	}
+	for _, heading := range headings {
+		for part := range strings.SplitSeq(heading[1], "…") {
+			if part = strings.Trim(part, " "); !strings.Contains(source.String(), part) {
+				t.Errorf("no error says %q: %s", part, heading[1])
+			}
+		}
+	}
+}
