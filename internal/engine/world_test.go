@@ -113,15 +113,16 @@ func (w *world) journal(t testing.TB, path string) *Journal {
 		if w.dead {
 			return errKilled
 		}
+		killed := error(nil)
 		if !w.tick() {
-			_, err := file.Write(data[:min(w.tornAt, len(data)-1)])
-			return errors.Join(err, errKilled)
+			data, killed = data[:min(w.tornAt, len(data)-1)], errKilled
 		}
+		// All but the newline may be there: then the record is.
 		if record, ok := parseRecord(data); ok && record.Stage != "" && record.Verb != VerbPlan {
 			w.things[record.Stage].recorded = record
 		}
 		_, err := file.Write(data)
-		return err
+		return errors.Join(err, killed)
 	}
 	return journal
 }
