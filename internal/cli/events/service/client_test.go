@@ -4,17 +4,154 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/importer"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/testenv/ingestion"
 	"github.com/gamemetrics/gmctl/pkg/event"
 )
 
 func login(player string) event.Event {
 	now := time.Now()
 	return event.Event{EventID: event.NewID(now), PlayerID: player, EventType: "login", Timestamp: now, Metadata: json.RawMessage(`{"sessionId":"0123456789abcdef","level":7,"difficulty":3}`)}
+}
+
+// refusing answers 503 to all requests but each n-th.
+func refusing(n int64) func(http.Handler) http.Handler {
+	var requests atomic.Int64
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if requests.Add(1)%n != 0 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func invalid(player string) event.Event {
+	e := login(player)
+	e.Timestamp = e.Timestamp.AddDate(-2, 0, 0)
+	return e
+}
+
+func TestAnImportWaitsForAServiceThatIsAway(t *testing.T) {
+	store := ingestion.NewMemory()
+	var causes []string
+	send, err := ImportSender(ingestion.Start(t, store, refusing(3)), 1, func(cause error) { causes = append(causes, cause.Error()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := login("a")
+	for again := range 2 {
+		outcomes, err := send(t.Context(), []event.Event{known, invalid("b"), login("c")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []importer.Status{importer.Stored, importer.Duplicate}[again]
+		if outcomes[0].Status != want || outcomes[1].Status != importer.Rejected || outcomes[2].Status != importer.Stored {
+			t.Errorf("%+v", outcomes)
+		}
+		if fields := outcomes[1].Fields; len(fields) != 1 || fields[0].Code != event.CodeTooOld {
+			t.Errorf("the rejected event: %+v", fields)
+		}
+	}
+	if len(causes) != 4 || !strings.Contains(causes[0], "503") || len(store.Records()) != 3 {
+		t.Errorf("waited because of %q; %d stored", causes, len(store.Records()))
+	}
+}
+
+func TestSimulatedEventsTellWhatBecameOfThem(t *testing.T) {
+	store := ingestion.NewMemory()
+	var retries atomic.Int64
+	send, err := DriveSender(ingestion.Start(t, store, refusing(2)), 1, func() { retries.Add(1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		events   []event.Event
+		rejected int
+	}{
+		{[]event.Event{login("a")}, 0},
+		{[]event.Event{invalid("a")}, 1},
+		{[]event.Event{login("a"), invalid("b"), login("c"), invalid("d")}, 2},
+	} {
+		rejected, err := send(t.Context(), test.events)
+		if err != nil || len(rejected) != test.rejected {
+			t.Errorf("%d events: rejected %q, %v", len(test.events), rejected, err)
+		}
+	}
+	if retries.Load() != 3 || len(store.Records()) != 3 {
+		t.Errorf("%d retries, %d stored", retries.Load(), len(store.Records()))
+	}
+}
+
+// Failures of the same kind must count as one reason, whatever differs in their
+// text.
+func TestReasonsOfFailuresAreFew(t *testing.T) {
+	refused, err := DriveSender("http://127.0.0.1:1", 1, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	reasons := map[string]bool{}
+	for range 3 {
+		_, err := refused(ctx, []event.Event{login("a")})
+		if err == nil {
+			t.Fatal("no error")
+		}
+		reasons[err.Error()] = true
+	}
+	if len(reasons) > 2 {
+		t.Errorf("%v", reasons)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	answering := func(status int, body string) string {
+		return ingestion.Start(t, ingestion.NewMemory(), func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(status)
+				_, _ = w.Write([]byte(body))
+			})
+		})
+	}
+	for name, test := range map[string]struct{ url, what, next string }{
+		"nothing listens":  {"http://127.0.0.1:1", "nothing listens at", "gmctl up"},
+		"another service":  {answering(404, "<html>"), "is not the event API", "--url"},
+		"overloaded":       {answering(503, `{"error":{"code":"overloaded","message":"too many"}}`), "cannot store events now", "gmctl status"},
+		"internal":         {answering(500, `{"error":{"code":"internal","message":"failed"},"requestId":"r7"}`), "refused the request", "gmctl logs ingestion"},
+		"a host not there": {"http://no.such.host.invalid", "", "--url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Sender(test.url, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_, err = c.Send(t.Context(), login("a"))
+			p := problem.From(Explain(err, test.url))
+			if p == nil || !strings.Contains(p.What, test.what) || !strings.Contains(p.Next, test.next) || p.Cause == nil {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+	if p := problem.From(Explain(context.Canceled, "u")); p.Kind != problem.Cancelled || p.Next == "" {
+		t.Errorf("%+v", p)
+	}
+	if Explain(nil, "u") != nil || !errors.Is(Explain(errors.ErrUnsupported, "u"), errors.ErrUnsupported) {
+		t.Error("the cause is lost")
+	}
 }
 
 // BenchmarkDrive is what one event costs the sender, all of its CPU time
@@ -50,7 +187,7 @@ func answer(listener net.Listener) {
 			return
 		}
 		go func() {
-			defer conn.Close()
+			defer conn.Close() // ends when the benchmark's client closes
 			reader := bufio.NewReader(conn)
 			for {
 				length := 0
