@@ -14,12 +14,17 @@ import (
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 )
 
-// Main runs the process's command line and returns the code to exit with. The
-// first interrupt cancels the command, which then ends cleanly; the second
-// ends the process at once.
+// Main runs the process's command line and returns the code to exit with.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupted()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	return root.Execute(ctx, factory.New(iostreams.System()), os.Args[1:])
+}
+
+// untilInterrupted returns a context that the first interrupt cancels, so that a
+// command ends cleanly; the second interrupt ends the process at once.
+func untilInterrupted() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
