@@ -81,6 +81,10 @@ func (s *session) options() []kgo.Opt {
 	return []kgo.Opt{
 		kgo.TransactionalID("gmctl-relay-" + r.cfg.Lane + "-" + s.database.ID),
 		kgo.TransactionTimeout(transactionTimeout),
+		// One transaction follows the other at once, while the broker still writes the
+		// markers of the last: a few milliseconds. (Brokers from 4.0 on wait for that
+		// themselves, 20 ms: add.partitions.to.txn.retry.backoff.ms.)
+		kgo.ConcurrentTransactionsBackoff(2 * time.Millisecond),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.ManualFlushing(), // a transaction is flushed as a whole
