@@ -76,6 +76,10 @@ func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
 	for i, dir := range s.Data {
 		size, err := sizeOf(dir)
 		if errors.Is(err, fs.ErrNotExist) {
+			dir = doomed(dir)
+			size, err = sizeOf(dir)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
@@ -85,7 +89,7 @@ func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
 		if i == 0 {
 			change.Holds = holds(status, size)
 		}
-		if s.KeepData {
+		if s.KeepData && dir != doomed(s.Data[i]) {
 			change.Action = engine.ActionKeep
 		}
 		plan.Changes = append(plan.Changes, change)
@@ -140,8 +144,21 @@ func (s *stage) probe(ctx context.Context) error {
 	return s.Probe(ctx)
 }
 
+// finishRemoval deletes what a killed Destroy left half deleted.
+func (s *stage) finishRemoval() error {
+	for _, dir := range s.Data {
+		if err := os.RemoveAll(doomed(dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Apply starts the component and waits until it is ready, and serves.
 func (s *stage) Apply(ctx context.Context, report engine.Reporter) error {
+	if err := s.finishRemoval(); err != nil {
+		return err
+	}
 	for began, said := time.Now(), ""; ; {
 		if err := s.client.Start(ctx, s.Name, report); err != nil {
 			return err
@@ -192,13 +209,28 @@ func (s *stage) Destroy(ctx context.Context, report engine.Reporter) error {
 		return err
 	}
 	if s.KeepData {
-		return nil
+		return s.finishRemoval()
 	}
 	for _, dir := range s.Data {
 		report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "deleting " + dir})
-		if err := os.RemoveAll(dir); err != nil {
+		if err := remove(dir); err != nil {
 			return &problem.Error{What: "the data of " + s.Name + " could not be deleted", Cause: err, Next: "see who holds it, then: gmctl teardown"}
 		}
 	}
 	return nil
+}
+
+// doomed is the name under which a directory is deleted, so that a kill half-way
+// leaves no half a directory under the name that is relied on.
+func doomed(dir string) string { return dir + ".deleting" }
+
+// remove deletes dir, and what an earlier remove of it left.
+func remove(dir string) error {
+	if err := os.RemoveAll(doomed(dir)); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, doomed(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(doomed(dir))
 }
