@@ -87,7 +87,7 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 	if _, err := s.locate(ctx); err != nil {
 		return engine.Health{State: engine.StateAbsent}, nil //nolint:nilerr // the other stages say why
 	}
-	return engine.Health{State: engine.StateReady, Summary: "passed when the platform came up"}, nil
+	return engine.Health{State: engine.StateReady, Summary: "runs in gmctl up"}, nil
 }
 
 // Destroy has nothing to remove.
