@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/cli/completion"
+	"github.com/gamemetrics/gmctl/internal/cli/doctor"
 	"github.com/gamemetrics/gmctl/internal/cli/events"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/history"
@@ -59,6 +60,7 @@ machine, in the background, with no cloud account and nothing to install.`,
 	help := newHelp()
 	cmd.SetHelpCommand(help)
 	group(cmd, "Tooling",
+		doctor.NewCommand(f),
 		initcmd.NewCommand(f),
 		version.NewCommand(f),
 		completion.NewCommand(f),

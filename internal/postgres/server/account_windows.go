@@ -3,7 +3,10 @@ package server
 import "os"
 
 // account stands for nobody: there is no server on Windows itself.
-type account struct{ name string }
+type account struct {
+	name  string
+	other bool
+}
 
 func accountFor(string) (account, error)        { return account{}, platformSupported() }
 func unprivileged() (account, error)            { return account{}, platformSupported() }

@@ -54,3 +54,23 @@ func RemoveData(ctx context.Context, dataDir string) error {
 	}
 	return nil
 }
+
+// HalfMade lists what starts that were killed left beside the data directory.
+// The next Start removes it.
+func HalfMade(dataDir string) []string {
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(dataDir), cluster{dir: dataDir}.stagePattern()))
+	if err != nil {
+		return nil // only the pattern can be wrong
+	}
+	return left
+}
+
+// AccountFor names the user that PostgreSQL runs as over the data directory:
+// for root another one; empty for who runs gmctl.
+func AccountFor(dataDir string) (string, error) {
+	account, err := accountFor(dataDir)
+	if err != nil || !account.other {
+		return "", err
+	}
+	return account.name, nil
+}
