@@ -45,6 +45,9 @@ const (
 	// queued is how many requests wait per connection before the pacer waits
 	// too. What is due meanwhile is late, and counted as such.
 	queued = 64
+	// early is how much before it is due a request may go, so that the pacer
+	// need not wake for each; it then counts as due when it goes.
+	early = 500 * time.Microsecond
 	// linger is how long an event waits for its batch to fill.
 	linger = 500 * time.Millisecond
 )
@@ -128,13 +131,16 @@ func (p *pacer) run(ctx context.Context) {
 		if !end.IsZero() && (!due.Before(end) || now.After(end)) {
 			break
 		}
-		if wait := due.Sub(now); wait > 0 {
+		switch wait := due.Sub(now); {
+		case wait > early:
 			p.sweep(ctx, now)
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
 			}
+		case wait > 0:
+			due = now
 		}
 		if ctx.Err() != nil {
 			break
