@@ -144,7 +144,7 @@ func explainSASL(err error, cfg Config) *problem.Error {
 	case cfg.SASL == nil && isFirstReadEOF(err):
 		return &problem.Error{What: "Kafka at " + at(cfg) + " closed the connection on the first request", Next: "it probably wants a login: add --sasl-mechanism and --sasl-username, and --tls if the listener is SASL_SSL"}
 	case cfg.SASL != nil && errors.Is(err, io.EOF):
-		return &problem.Error{What: "Kafka at " + at(cfg) + " closed the connection during the login", Next: "check that this port is the SASL listener, and whether it wants --tls"}
+		return &problem.Error{What: "Kafka at " + at(cfg) + " closed the connection during the login", Next: "check the user's name and password, that this port is the SASL listener, and whether it wants --tls"}
 	}
 	return nil
 }

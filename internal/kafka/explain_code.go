@@ -29,7 +29,7 @@ func codeMeanings() []codeMeaning {
 			"see how it is: gmctl kafka topics describe TOPIC",
 		},
 		{
-			[]*kerr.Error{kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.BrokerNotAvailable, kerr.ReplicaNotAvailable},
+			[]*kerr.Error{kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.BrokerNotAvailable, kerr.ReplicaNotAvailable, kerr.OffsetNotAvailable, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch},
 			"a partition has no leader in Kafka at %s",
 			"bring the broker that holds its replicas back; see which: gmctl kafka topics describe TOPIC",
 		},

@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -35,8 +37,25 @@ func EndOffsets(ctx context.Context, client *kgo.Client, partitions map[string][
 
 // ListOffsets returns for each partition the offset at a position: Latest,
 // Earliest, or that of the first record at or after a time in milliseconds
-// since 1970; -1 where there is no such record.
+// since 1970; -1 where there is no such record. What a change of leaders holds
+// up is asked again for up to RetryTimeout.
 func ListOffsets(ctx context.Context, client *kgo.Client, partitions map[string][]int32, position int64, isolation Isolation) (map[string]map[int32]int64, error) {
+	const pause = 50 * time.Millisecond
+	giveUp := time.Now().Add(RetryTimeout)
+	for {
+		offsets, err := listOffsets(ctx, client, partitions, position, isolation)
+		if err == nil || !kerr.IsRetriable(err) || errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().After(giveUp) {
+			return offsets, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+func listOffsets(ctx context.Context, client *kgo.Client, partitions map[string][]int32, position int64, isolation Isolation) (map[string]map[int32]int64, error) {
 	offsets := make(map[string]map[int32]int64)
 	if len(partitions) == 0 {
 		return offsets, nil
@@ -58,7 +77,9 @@ func ListOffsets(ctx context.Context, client *kgo.Client, partitions map[string]
 		return nil, err
 	}
 	for _, topic := range response.Topics {
-		offsets[topic.Topic] = make(map[int32]int64)
+		if offsets[topic.Topic] == nil {
+			offsets[topic.Topic] = make(map[int32]int64)
+		}
 		for _, p := range topic.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				return nil, fmt.Errorf("offsets of topic %s, partition %d: %w", topic.Topic, p.Partition, err)

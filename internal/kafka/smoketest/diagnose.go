@@ -79,7 +79,7 @@ func (t *topicTest) inspect(cfg kafka.Config) {
 		switch {
 		case p.Leader < 0:
 			leaderless = append(leaderless, p)
-		case len(p.ISR) < t.minInSync:
+		case len(p.ISR) < min(t.minInSync, len(p.Replicas)): // Kafka asks for no more replicas than there are
 			short = append(short, p)
 		default:
 			t.usable = append(t.usable, p.ID)

@@ -44,6 +44,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// pause is how long the test waits before it tries something again.
+const pause = 100 * time.Millisecond
+
 // errTimeout is why a test's context ends by itself.
 var errTimeout = errors.New("the test's time is over")
 
@@ -55,12 +58,14 @@ func Run(ctx context.Context, cfg kafka.Config, options Options) (Report, error)
 	started := time.Now()
 	testCtx, cancel := context.WithTimeoutCause(ctx, options.Timeout, errTimeout)
 	defer cancel()
-	// Answers are wanted before the time is over, with their cause.
-	delivery := options.Timeout * 2 / 3
+	// Refusals are wanted before the time is over, and with their cause: that
+	// is given when the tries are used up, but not when a record times out.
+	patience := options.Timeout * 2 / 3
 	client, err := kafka.NewClient(cfg,
 		kgo.ProducerLinger(0),
-		kgo.RecordDeliveryTimeout(max(delivery, time.Second)), // franz-go accepts no less
-		kgo.RetryTimeout(delivery),
+		kgo.RetryBackoffFn(func(int) time.Duration { return pause }),
+		kgo.RecordRetries(int(patience/pause)),
+		kgo.RetryTimeout(patience),
 		kgo.MetadataMinAge(20*time.Millisecond),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(time.Second),

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 
 	platform "github.com/gamemetrics/gmctl/internal/kafka"
@@ -147,12 +148,21 @@ func (b *broker) stop() {
 	}
 }
 
+// logTail is the end of the broker's log without stack traces, its long lines
+// cut.
 func (b *broker) logTail() string {
+	const lines, width = 15, 240
 	log, err := os.ReadFile(b.logPath())
 	if err != nil {
 		return err.Error()
 	}
-	return lastLines(string(log), 40)
+	var kept []string
+	for line := range strings.SplitSeq(string(log), "\n") {
+		if !strings.HasPrefix(line, "\tat ") {
+			kept = append(kept, line[:min(len(line), width)])
+		}
+	}
+	return lastLines(strings.Join(kept, "\n"), lines)
 }
 
 // freePorts returns n ports of the loopback interface that nothing listens on,
