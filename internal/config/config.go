@@ -3,8 +3,8 @@
 //
 // The types of this file are the schema. Reading (decode.go), the JSON Schema
 // for editors and docs/configuration.md (the package reference below) all
-// derive from them: a field's name is its json tag, a field without omitempty
-// must be given, its comment is its description, and its check tag says what
+// derive from them: a field's name is its json tag, a field without omitempty or
+// omitzero must be given, its comment is its description, and its check tag says what
 // values it may have (checks.go).
 package config
 
@@ -45,17 +45,17 @@ type Environment struct {
 	// Provider is what the environment runs on: local.
 	Provider Provider `json:"provider" check:"provider"`
 	// Local configures the provider local.
-	Local Local `json:"local,omitempty"`
+	Local Local `json:"local,omitzero"`
 }
 
 // Local is the platform embedded on this machine.
 type Local struct {
 	// Postgres configures the embedded PostgreSQL.
-	Postgres LocalPostgres `json:"postgres,omitempty"`
+	Postgres LocalPostgres `json:"postgres,omitzero"`
 	// Kafka configures the Kafka of the environment.
-	Kafka LocalKafka `json:"kafka,omitempty"`
+	Kafka LocalKafka `json:"kafka,omitzero"`
 	// Ingestion configures the service that takes events in over HTTP.
-	Ingestion LocalIngestion `json:"ingestion,omitempty"`
+	Ingestion LocalIngestion `json:"ingestion,omitzero"`
 }
 
 // LocalPostgres configures the embedded PostgreSQL.

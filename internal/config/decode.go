@@ -326,5 +326,5 @@ func FieldName(field reflect.StructField) string {
 
 // Mandatory reports whether the file must give the field.
 func Mandatory(field reflect.StructField) bool {
-	return !strings.Contains(field.Tag.Get("json"), ",omitempty")
+	return !strings.Contains(field.Tag.Get("json"), ",omit")
 }

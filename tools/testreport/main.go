@@ -15,16 +15,22 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: testreport EVENTS")
 		os.Exit(2)
 	}
-	file, err := os.Open(os.Args[1])
-	if err != nil {
+	if err := report(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		os.Exit(1)
+	}
+}
+
+func report(events string) error {
+	file, err := os.Open(events)
+	if err != nil {
+		return err
 	}
 	defer file.Close()
 	report, err := Read(file)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "testreport:", err)
-		os.Exit(1) //nolint:gocritic // the file was only read
+		return err
 	}
 	report.Print(os.Stdout)
+	return nil
 }

@@ -61,7 +61,7 @@ func run(opts *Options) error {
 	if opts.Force {
 		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 	}
-	file, err := os.OpenFile(path, flags, 0o644) //nolint:gosec // a configuration without secrets, to be read by all
+	file, err := os.OpenFile(path, flags, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return &problem.Error{What: path + " is already there", Next: "overwrite it: gmctl init --force; or choose another file: --config FILE", Kind: problem.Usage}
 	}

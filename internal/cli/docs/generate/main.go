@@ -34,10 +34,10 @@ func write(repository string) error {
 	}
 	for name, text := range files {
 		path := filepath.Join(to, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // documentation, to be read by all
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // as above
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			return err
 		}
 	}
