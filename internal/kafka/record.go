@@ -71,9 +71,10 @@ type headerJSON struct {
 	ValueBase64 []byte  `json:"valueBase64,omitempty"`
 }
 
-// MarshalJSON encodes the record so that UnmarshalJSON gives it back: a value
-// that is a JSON object or array stands as it is, compacted.
-func (r Record) MarshalJSON() ([]byte, error) {
+// Line is the record as one line of JSON, with its line break, from which
+// UnmarshalJSON gives it back: a value that is a JSON object or array stands as
+// it is, compacted.
+func (r Record) Line() ([]byte, error) {
 	timestamp := r.Timestamp.UTC()
 	out := recordJSON{Topic: r.Topic, Partition: &r.Partition, Offset: &r.Offset, Timestamp: &timestamp}
 	out.Key, out.KeyBase64 = text(r.Key)
@@ -86,7 +87,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		value, encoded := text(r.Value)
 		out.ValueBase64 = encoded
 		var err error
-		if out.Value, err = json.Marshal(value); err != nil {
+		if out.Value, err = unescaped(value); err != nil {
 			return nil, err
 		}
 	}
@@ -94,10 +95,19 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		value, encoded := text(h.Value)
 		out.Headers = append(out.Headers, headerJSON{h.Key, value, encoded})
 	}
-	return json.Marshal(out)
+	return unescaped(out)
 }
 
-// UnmarshalJSON decodes what MarshalJSON made, or what a person wrote: a value
+// unescaped encodes value with <, > and & as they are: no browser reads it.
+func unescaped(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return out.Bytes(), err
+}
+
+// UnmarshalJSON decodes what Line made, or what a person wrote: a value
 // that is a JSON string is sent as its text, any other JSON as it stands.
 func (r *Record) UnmarshalJSON(data []byte) error {
 	var in recordJSON

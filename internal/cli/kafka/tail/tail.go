@@ -3,7 +3,6 @@ package tail
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"time"
@@ -161,15 +160,15 @@ func writer(opts *Options) (func(kafka.Record) error, error) {
 }
 
 func writeJSON(io *iostreams.IOStreams, r kafka.Record) error {
-	encoded, err := json.Marshal(r)
+	line, err := r.Line()
 	if err == nil {
-		_, err = fmt.Fprintf(io.Out, "%s\n", encoded)
+		_, err = io.Out.Write(line)
 	}
 	return err
 }
 
 func writeYAML(io *iostreams.IOStreams, r kafka.Record) error {
-	encoded, err := json.Marshal(r)
+	encoded, err := r.Line()
 	if err == nil {
 		encoded, err = yaml.JSONToYAML(encoded)
 	}
