@@ -27,7 +27,7 @@ func howToGet(component string) string {
 	case Postgres:
 		return "install PostgreSQL (Debian: apt-get install postgresql), or let gmctl download it: it needs Maven Central"
 	}
-	return "see docs/testing.md"
+	return "see the folder internal/testenv/" + component
 }
 
 // Require lets the test go on if err is nil: the component is there. Otherwise
