@@ -19,7 +19,8 @@ import (
 // nobody is the number of an unprivileged user and group on every system.
 const nobody = 65534
 
-// What a normal user sees is tested by root too, as the user nobody.
+// What a normal user sees is tested by root too, as the user nobody. Not in
+// parallel: a process forked while the program is copied would keep it busy.
 func TestANormalUserRunsPostgreSQLAsHimself(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("every test that a normal user runs is this one")
@@ -59,6 +60,7 @@ func TestANormalUserRunsPostgreSQLAsHimself(t *testing.T) {
 }
 
 func TestRootsDataIsWhereItsServerCanReachIt(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
@@ -100,6 +102,7 @@ func TestRootsDataIsWhereItsServerCanReachIt(t *testing.T) {
 }
 
 func TestAClosedParentIsNamed(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -81,19 +82,20 @@ var dated = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2} `)
 // lastSevere returns the last message that tells of a failure, with the lines
 // that belong to it; empty if there is none.
 func lastSevere(lines []string) string {
-	for i := len(lines) - 1; i >= 0; i-- {
-		match := severe.FindStringSubmatch(lines[i])
+	for i, line := range slices.Backward(lines) {
+		match := severe.FindStringSubmatch(line)
 		if match == nil {
 			continue
 		}
-		message := match[1]
+		var message strings.Builder
+		message.WriteString(match[1])
 		for _, further := range lines[i+1:] {
 			if dated.MatchString(further) || strings.HasPrefix(further, "initdb: ") {
 				break
 			}
-			message += " " + strings.TrimSpace(further)
+			message.WriteString(" " + strings.TrimSpace(further))
 		}
-		return message
+		return message.String()
 	}
 	return ""
 }

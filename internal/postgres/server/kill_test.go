@@ -18,6 +18,7 @@ import (
 )
 
 func TestAServerKilledIsStartedAgainWithItsData(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	first := start(t, cfg)
 	execute(t, first, "CREATE TABLE kept AS SELECT 42 AS n")
@@ -48,6 +49,7 @@ func TestAServerKilledIsStartedAgainWithItsData(t *testing.T) {
 }
 
 func TestAServerDoesNotOutliveItsSupervisor(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells a process of its parent's death")
 	}
@@ -69,6 +71,7 @@ func TestAServerDoesNotOutliveItsSupervisor(t *testing.T) {
 }
 
 func TestAServerStartsAtOnceAfterItsSupervisorWasKilled(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	supervisor := newSupervisor(t, cfg, nil)
 	supervisor.await("ready:")
@@ -77,6 +80,7 @@ func TestAServerStartsAtOnceAfterItsSupervisorWasKilled(t *testing.T) {
 }
 
 func TestASupervisorStopsItsServerInOrder(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	supervisor := newSupervisor(t, cfg, nil)
 	supervisor.await("ready:")
@@ -91,9 +95,11 @@ func TestASupervisorStopsItsServerInOrder(t *testing.T) {
 
 // A cluster is there whole or not at all, whenever its making is killed.
 func TestAClusterHalfMadeIsNeverTakenForGood(t *testing.T) {
+	t.Parallel()
 	const rounds = 4
 	for round := range rounds {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
+			t.Parallel()
 			cfg := newConfig(t)
 			supervisor := newSupervisor(t, cfg, nil)
 			supervisor.await("doing: making the database cluster")
@@ -111,6 +117,7 @@ func TestAClusterHalfMadeIsNeverTakenForGood(t *testing.T) {
 
 // After a reboot the number in the lock file may be another process's.
 func TestALockFileWithAReusedNumberIsNoServer(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	stop(t, start(t, cfg))
 	info, err := os.Stat(cfg.DataDir)
@@ -146,6 +153,7 @@ func TestALockFileWithAReusedNumberIsNoServer(t *testing.T) {
 }
 
 func TestStopGivesUpOnGentlenessWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	s := start(t, cfg)
 	execute(t, s, "CREATE TABLE kept AS SELECT 42 AS n")

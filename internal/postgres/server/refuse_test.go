@@ -40,6 +40,7 @@ func wantIn(t *testing.T, text string, parts ...string) {
 }
 
 func TestATakenPortIsNamed(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", "0"))
 	if err != nil {
@@ -53,6 +54,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 }
 
 func TestDataOfAnotherMajorVersionIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	stop(t, start(t, cfg))
 	version := filepath.Join(cfg.DataDir, "PG_VERSION")
@@ -68,6 +70,7 @@ func TestDataOfAnotherMajorVersionIsLeftAlone(t *testing.T) {
 }
 
 func TestADamagedDataDirectoryIsExplained(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	stop(t, start(t, cfg))
 	tests := []struct {
@@ -95,6 +98,7 @@ func TestADamagedDataDirectoryIsExplained(t *testing.T) {
 }
 
 func TestAForeignDirectoryIsNotTakenOver(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	theirs := filepath.Join(cfg.DataDir, "thesis.txt")
 	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
@@ -110,6 +114,7 @@ func TestAForeignDirectoryIsNotTakenOver(t *testing.T) {
 }
 
 func TestAnUnknownSettingIsExplained(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	cfg.Settings = map[string]string{"shared_bufers": "1GB"}
 	wantIn(t, refused(t, cfg).Error(), "shared_bufers")

@@ -3,7 +3,6 @@ package server_test
 import (
 	"context"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -62,12 +61,11 @@ func newConfig(t *testing.T) server.Config {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testenv.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // testLog shows the server's log in verbose test runs.
@@ -132,6 +130,7 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 }
 
 func TestFreshStartThenRestartKeepsTheData(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	first := start(t, cfg)
 	execute(t, first, "CREATE TABLE kept AS SELECT 42 AS n")
@@ -151,6 +150,7 @@ func TestFreshStartThenRestartKeepsTheData(t *testing.T) {
 
 // What the platform does, it does as the database's owner.
 func TestTheUserMayDoWhatThePlatformNeeds(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	s := start(t, cfg)
 	if query[bool](t, s, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") {
@@ -201,8 +201,10 @@ func TestPasswordsAreTheOwnersAloneAndNeeded(t *testing.T) {
 }
 
 func TestLostPasswordsAreReplaced(t *testing.T) {
+	t.Parallel()
 	for _, lost := range []string{"postgres-superuser.password", "postgres.password", ""} {
 		t.Run("lost "+lost, func(t *testing.T) {
+			t.Parallel()
 			cfg := newConfig(t)
 			first := start(t, cfg)
 			execute(t, first, "CREATE TABLE kept AS SELECT 42 AS n")
@@ -219,6 +221,7 @@ func TestLostPasswordsAreReplaced(t *testing.T) {
 
 // The superuser's password in the file is another cluster's.
 func TestAWrongSuperuserPasswordIsReplaced(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	stop(t, start(t, cfg))
 	for _, name := range []string{"postgres-superuser.password", "postgres.password"} {
@@ -230,6 +233,7 @@ func TestAWrongSuperuserPasswordIsReplaced(t *testing.T) {
 }
 
 func TestRemoveDataLeavesNothing(t *testing.T) {
+	t.Parallel()
 	cfg := newConfig(t)
 	s := start(t, cfg)
 	if err := server.RemoveData(t.Context(), cfg.DataDir); err == nil {
