@@ -101,6 +101,27 @@ func TestRootsDataIsWhereItsServerCanReachIt(t *testing.T) {
 	}
 }
 
+// Not in parallel: the umask is the whole process's.
+func TestADownloadCanBeRunByOthersWhateverTheUmask(t *testing.T) {
+	newRepository(t)
+	cache := filepath.Join(openDir(t), "cache")
+	umask := syscall.Umask(0o077)
+	found, err := server.Downloaded(t.Context(), 17, cache, nil)
+	syscall.Umask(umask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{cache, filepath.Dir(found.Dir), found.Dir, filepath.Join(found.Dir, "postgres")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o005 != 0o005 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+	}
+}
+
 func TestAClosedParentIsNamed(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

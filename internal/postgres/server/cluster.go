@@ -85,6 +85,10 @@ func (c cluster) create(ctx context.Context, secrets *secrets, report func(strin
 	if err := c.initdb(ctx, data, password); err != nil {
 		return err
 	}
+	// An empty directory may be in the place, and nothing else (MajorOf).
+	if err := os.Remove(c.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail(err)
+	}
 	if err := os.Rename(data, c.dir); err != nil {
 		return fail(err)
 	}

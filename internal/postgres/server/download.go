@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,6 +23,9 @@ import (
 
 // DownloadSize is about how many bytes a download takes.
 const DownloadSize = 15 << 20
+
+// downloadLimit bounds a download: the library waits for a silent network for ever.
+const downloadLimit = 10 * time.Minute
 
 // RepositoryVariable names a mirror of Maven Central to download from.
 const RepositoryVariable = "GMCTL_MAVEN_REPOSITORY"
@@ -80,7 +84,9 @@ func downloaded(ctx context.Context, major int, cacheDir string, progress func(s
 	if progress != nil {
 		progress(fmt.Sprintf("downloading PostgreSQL %s (about %d MB)", shortVersion(version), DownloadSize>>20))
 	}
-	if err := fill(ctx, dir, version); err != nil {
+	bounded, cancel := context.WithTimeoutCause(ctx, downloadLimit, fmt.Errorf("it took longer than %v", downloadLimit))
+	defer cancel()
+	if err := fill(bounded, dir, version); err != nil {
 		return Binaries{}, downloadFailed(major, dir, err)
 	}
 	found, err := Inspect(ctx, filepath.Join(dir, "bin"))
@@ -139,10 +145,29 @@ func fill(ctx context.Context, dir string, version embedded.PostgresVersion) err
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(unpacked, 0o755); err != nil {
+	if err := openUp(unpacked); err != nil {
 		return err
 	}
 	return os.Rename(unpacked, dir)
+}
+
+// openUp lets everyone read what is in dir, whatever the umask was: for root,
+// another user runs the programs.
+func openUp(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		mode := info.Mode().Perm() | 0o444
+		if mode&0o100 != 0 || entry.IsDir() {
+			mode |= 0o111
+		}
+		return os.Chmod(path, mode)
+	})
 }
 
 // fetch has embedded-postgres download and unpack the binaries. The library

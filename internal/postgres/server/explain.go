@@ -10,13 +10,25 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
-// explain makes a problem of a failure and of what the server last said.
-func (s *Server) explain(what string, err error) error {
-	p := explainLog(what, err, s.child.tail())
+// explainServer makes a problem of a server's failure and of what it last said.
+func explainServer(what string, err error, lines []string) error {
+	p := explainLog(what, err, lines)
 	if p.Next == "" {
 		p.Next = "look at the server's log: gmctl logs postgres"
 	}
 	return p
+}
+
+// ownLines returns the lines that the process itself wrote about its failure:
+// those of its sessions tell of their clients' errors.
+func ownLines(lines []string, pid int) []string {
+	var own []string
+	for _, line := range lines {
+		if strings.Contains(line, fmt.Sprintf(" [%d] ", pid)) && severe.MatchString(line) {
+			own = append(own, line)
+		}
+	}
+	return own
 }
 
 // remedies are what PostgreSQL says and what a user can do about it, the most

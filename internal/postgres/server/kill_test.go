@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -34,9 +35,14 @@ func TestAServerKilledIsStartedAgainWithItsData(t *testing.T) {
 	for query[int](t, first, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()") == 0 {
 		time.Sleep(time.Millisecond)
 	}
+	mistaken := connect(t, first.DSN())
+	if _, err := mistaken.Exec(t.Context(), "SELECT * FROM no_such_table"); err == nil {
+		t.Error("there is such a table")
+	}
+	mistaken.Close(t.Context())
 	kill(t, first.Status().PID)
-	if err := first.Wait(); err == nil {
-		t.Error("the death of a killed server is told as a stop in order")
+	if err := first.Wait(); err == nil || !strings.Contains(err.Error(), "killed") || strings.Contains(err.Error(), "no_such_table") {
+		t.Errorf("the death of a killed server is told as %v", err)
 	}
 
 	second := start(t, cfg)
@@ -147,6 +153,16 @@ func TestALockFileWithAReusedNumberIsNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Chown(lock, int(owner.Uid), int(owner.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+}
+
+func TestALockFileCutShortIsNoServer(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	stop(t, start(t, cfg))
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, "postmaster.pid"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	start(t, cfg)

@@ -17,21 +17,19 @@ import (
 )
 
 // EndLeftovers ends the processes that an earlier server of the data directory
-// left behind, and removes its lock file where the number in it now belongs to
-// another process, as after a reboot: PostgreSQL itself would refuse to start.
-// Start does so; who chooses a port for it does so before, because the earlier
-// server may still hold the one it had.
+// left behind, and removes a lock file that PostgreSQL itself would wrongly obey:
+// one whose number belongs to another process by now, as after a reboot. Start
+// does so; who chooses a port for it does so before, because the earlier server
+// may still hold the one it had.
 func EndLeftovers(ctx context.Context, dataDir string, report func(string)) error {
 	if report == nil {
 		report = func(string) {}
 	}
-	file, err := readPIDFile(dataDir)
-	if errors.Is(err, fs.ErrNotExist) {
+	file, readErr := readPIDFile(dataDir)
+	if errors.Is(readErr, fs.ErrNotExist) {
 		return nil // the last server stopped in order
 	}
-	// All that is said of a lock file that cannot be read is that a server was
-	// killed while it wrote it.
-	if err == nil && worksIn(file.PID, dataDir) {
+	if readErr == nil && worksIn(file.PID, dataDir) {
 		report(fmt.Sprintf("stopping the PostgreSQL that an earlier gmctl left (pid %d)", file.PID))
 		if err := endPostmaster(ctx, file.PID, dataDir); err != nil {
 			return err
@@ -39,6 +37,12 @@ func EndLeftovers(ctx context.Context, dataDir string, report func(string)) erro
 	}
 	if err := endBackends(ctx, dataDir, report); err != nil {
 		return err
+	}
+	// A lock file of a process that is gone is left to PostgreSQL, which looks
+	// closer. One that cannot be read is of a server killed while it wrote it.
+	reused, err := process.PidExistsWithContext(ctx, int32(file.PID)) //nolint:gosec // a process number
+	if readErr == nil && (err != nil || !reused) {
+		return nil
 	}
 	if err := os.Remove(pidFilePath(dataDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return problemOf("the lock file of a dead PostgreSQL cannot be removed", err)
@@ -114,7 +118,7 @@ func await(ctx context.Context, most time.Duration, holds func() bool) (bool, er
 // worksIn reports whether pid is a PostgreSQL process of the data directory:
 // every one of them works in it. A zombie works nowhere.
 func worksIn(pid int, dataDir string) bool {
-	p := &process.Process{Pid: int32(pid)}
+	p := &process.Process{Pid: int32(pid)} //nolint:gosec // a process number
 	dir, err := p.Cwd()
 	if err != nil || !sameDir(strings.TrimSuffix(dir, " (deleted)"), dataDir) {
 		return false

@@ -48,6 +48,10 @@ func (s *Server) provisionRole(ctx context.Context, conn *pgx.Conn) error {
 	}
 	role := pgx.Identifier{s.config.User}.Sanitize()
 	password := "'" + strings.ReplaceAll(s.secrets.user, "'", "''") + "'"
+	// The statement holds a password: it is not to be logged if it fails.
+	if _, err := conn.Exec(ctx, "SET log_min_error_statement = panic"); err != nil {
+		return err
+	}
 	// pg_monitor lets status read the server's figures.
 	_, err := conn.Exec(ctx, fmt.Sprintf("%s ROLE %s LOGIN PASSWORD %s; GRANT pg_monitor TO %s", verb, role, password, role))
 	return err

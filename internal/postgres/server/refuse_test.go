@@ -113,6 +113,15 @@ func TestAForeignDirectoryIsNotTakenOver(t *testing.T) {
 	}
 }
 
+func TestAnEmptyDirectoryIsNoObstacle(t *testing.T) {
+	t.Parallel()
+	cfg := newConfig(t)
+	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+}
+
 func TestAnUnknownSettingIsExplained(t *testing.T) {
 	t.Parallel()
 	cfg := newConfig(t)

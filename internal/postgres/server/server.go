@@ -159,9 +159,9 @@ func (s *Server) awaitReady(ctx context.Context, report func(string)) error {
 		select {
 		case <-s.child.done:
 			s.child.drain(time.Second)
-			return s.explain("PostgreSQL stopped while it was starting", s.child.err)
+			return explainServer("PostgreSQL stopped while it was starting", s.child.err, s.child.tail())
 		case <-ctx.Done():
-			return s.explain("PostgreSQL did not become ready", context.Cause(ctx))
+			return explainServer("PostgreSQL did not become ready", context.Cause(ctx), s.child.tail())
 		case <-tick.C:
 		}
 		if file, err := readPIDFile(s.config.DataDir); err == nil && file.PID == s.child.pid() && file.Ready {
@@ -185,7 +185,7 @@ func (s *Server) Wait() error {
 	if s.child.err == nil {
 		return nil
 	}
-	return s.explain("PostgreSQL ended unexpectedly", s.child.err)
+	return explainServer("PostgreSQL ended unexpectedly", s.child.err, ownLines(s.child.tail(), s.child.pid()))
 }
 
 // Stop ends the server: a fast shutdown with a last checkpoint; if that takes
