@@ -45,7 +45,7 @@ func bareDatabase(ctx context.Context) (took time.Duration, err error) {
 	if output, err := initdb.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("initdb: %w\n%s", err, output)
 	}
-	postgres := run(exec.Command(filepath.Join(binaries.Dir, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", "", "-h", "127.0.0.1")) //nolint:gosec // found by Find
+	postgres := run(exec.Command(filepath.Join(binaries.Dir, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", "", "-h", "127.0.0.1"))
 	if err := postgres.Start(); err != nil {
 		return 0, err
 	}

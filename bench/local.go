@@ -100,7 +100,7 @@ func withHome(ctx context.Context, gmctl string, work func(run func(args ...stri
 		return err
 	}
 	defer os.RemoveAll(home)
-	if err := os.Chmod(home, 0o755); err != nil { //nolint:gosec // PostgreSQL's user passes through
+	if err := os.Chmod(home, 0o755); err != nil {
 		return err
 	}
 	run := func(args ...string) (time.Duration, error) {

@@ -26,7 +26,7 @@ type load struct {
 
 	mu    sync.Mutex
 	acked map[uuid.UUID]bool
-	tries int64
+	tries atomic.Int64
 }
 
 func (s *site) startLoad(ctx context.Context) (*load, error) {
@@ -90,7 +90,7 @@ func (l *load) play(ctx context.Context, player string) {
 
 // send reports whether the event was acknowledged.
 func (l *load) send(ctx context.Context, body string) bool {
-	atomic.AddInt64(&l.tries, 1)
+	l.tries.Add(1)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, *l.address.Load(), strings.NewReader(body))
 	if err != nil {
 		return false

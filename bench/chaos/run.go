@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,7 +52,7 @@ func run(ctx context.Context, o options) (audit audit, err error) {
 	if err := os.Chmod(home, 0o755); err != nil { // PostgreSQL's user must pass through
 		return audit, err
 	}
-	s := &site{options: o, home: home, random: rand.New(rand.NewSource(o.seed))} //nolint:gosec // repeatable choices
+	s := &site{options: o, home: home, random: rand.New(rand.NewSource(o.seed))}
 	defer func() {
 		if o.keep {
 			fmt.Fprintln(os.Stderr, "kept:", home)
@@ -164,7 +163,7 @@ func (s *site) killPostgres() error {
 }
 
 func kill(pid int) error {
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH { //nolint:errorlint // a plain errno
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 		return fmt.Errorf("kill %d: %w", pid, err)
 	}
 	return nil
@@ -180,7 +179,7 @@ func (s *site) state(name string, into any) error {
 
 // command is gmctl in the site's own home.
 func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, s.gmctl, args...) //nolint:gosec // the binary under test
+	command := exec.CommandContext(ctx, s.gmctl, args...)
 	command.Dir = s.home
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "XDG_") && !strings.HasPrefix(entry, "HOME=") {
@@ -189,20 +188,6 @@ func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	command.Env = append(command.Env, "HOME="+s.home)
 	return command
-}
-
-// output runs gmctl and decodes its document's data.
-func (s *site) output(ctx context.Context, into any, args ...string) error {
-	var stderr bytes.Buffer
-	command := s.command(ctx, append(args, "-o", "json")...)
-	command.Stderr = &stderr
-	content, err := command.Output()
-	if err != nil {
-		return fmt.Errorf("gmctl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return json.Unmarshal(content, &struct {
-		Data any `json:"data"`
-	}{into})
 }
 
 // between returns a random time, in milliseconds.

@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/gamemetrics/gmctl/internal/problem"
 	"pgregory.net/rapid"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 func reading(content string) *lineReader {

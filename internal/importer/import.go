@@ -120,7 +120,7 @@ func Run(ctx context.Context, opts Options) (Summary, error) {
 	if err != nil {
 		return Summary{File: opts.Path}, err
 	}
-	defer src.close()
+	defer func() { _ = src.close() }() // it was only read
 	l, err := openLedger(opts, src)
 	if err != nil {
 		return Summary{File: opts.Path}, err

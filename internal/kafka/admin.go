@@ -38,7 +38,7 @@ func DeleteTopics(ctx context.Context, client *kgo.Client, names []string) (dele
 	request.TopicNames = names
 	for _, name := range names {
 		topic := kmsg.NewDeleteTopicsRequestTopic()
-		topic.Topic = kmsg.StringPtr(name)
+		topic.Topic = new(name)
 		request.Topics = append(request.Topics, topic)
 	}
 	response, err := request.RequestWith(ctx, client)

@@ -109,7 +109,7 @@ func requestTopics(ctx context.Context, client *kgo.Client, wanted []NewTopic, d
 		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = t.Name, t.Partitions, t.Replication
 		for _, name := range slices.Sorted(maps.Keys(t.Configs)) {
 			config := kmsg.NewCreateTopicsRequestTopicConfig()
-			config.Name, config.Value = name, kmsg.StringPtr(t.Configs[name])
+			config.Name, config.Value = name, new(t.Configs[name])
 			topic.Configs = append(topic.Configs, config)
 		}
 		request.Topics = append(request.Topics, topic)

@@ -50,7 +50,7 @@ func Describe(ctx context.Context, client *kgo.Client, topics ...string) (Cluste
 	request := kmsg.NewPtrMetadataRequest()
 	for _, name := range topics {
 		topic := kmsg.NewMetadataRequestTopic()
-		topic.Topic = kmsg.StringPtr(name)
+		topic.Topic = new(name)
 		request.Topics = append(request.Topics, topic)
 	}
 	return describe(ctx, client, request)

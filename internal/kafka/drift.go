@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -39,9 +40,7 @@ func Drift(ctx context.Context, client *kgo.Client, declared []topics.Topic) ([]
 			all = append(all, Difference{t.Name, "partitions", strconv.Itoa(int(t.Partitions)), strconv.Itoa(actual)})
 		}
 		wanted := map[string]string{"cleanup.policy": "delete"}
-		for name, value := range TopicConfigs(t, BrokerDefaultReplication) {
-			wanted[name] = value
-		}
+		maps.Copy(wanted, TopicConfigs(t, BrokerDefaultReplication))
 		for _, name := range []string{"cleanup.policy", "retention.ms"} {
 			actual, known := settings[t.Name][name]
 			if want, declared := wanted[name]; declared && known && actual.Value != want {

@@ -34,7 +34,7 @@ func Launch(ctx context.Context, spec Spec) error {
 		return err
 	}
 	defer output.Close()
-	command := exec.Command(self, "serve", "local", "--spec", path) //nolint:gosec // our own executable
+	command := exec.Command(self, "serve", "local", "--spec", path)
 	command.Stdout, command.Stderr = output, output
 	command.Dir = spec.Dirs.State
 	if err := detach(command); err != nil {

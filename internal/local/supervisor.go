@@ -23,7 +23,7 @@ import (
 const stopGrace = 20 * time.Second
 
 // stopOrder takes producers down before what they write to.
-var stopOrder = [...]string{Ingestion, Relay, Kafka, Postgres}
+func stopOrder() []string { return []string{Ingestion, Relay, Kafka, Postgres} }
 
 // Supervisor runs the components of one local environment.
 type Supervisor struct {
@@ -121,7 +121,7 @@ func (s *Supervisor) serve(ctx context.Context) error {
 
 func (s *Supervisor) stopAll() error {
 	var errs []error
-	for _, name := range stopOrder {
+	for _, name := range stopOrder() {
 		ctx, cancel := context.WithTimeout(s.life, stopGrace)
 		errs = append(errs, s.runners[name].stop(ctx))
 		cancel()

@@ -262,7 +262,7 @@ func TestDocsNameEverything(t *testing.T) {
 	a := serve(t, c, nil)
 	a.send(t, "POST", single, valid, nil)
 	a.send(t, "POST", single, "{}", nil)
-	for _, line := range strings.Split(a.send(t, "GET", "/metrics", "", nil).body, "\n") {
+	for line := range strings.SplitSeq(a.send(t, "GET", "/metrics", "", nil).body, "\n") {
 		if metric, ok := strings.CutPrefix(line, "# TYPE gamemetrics_"); ok {
 			name, _, _ := strings.Cut(metric, " ")
 			names = append(names, "`gamemetrics_"+name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gamemetrics/gmctl/pkg/event"
@@ -106,10 +107,8 @@ func mediaType(r *http.Request, allowed ...string) (string, error) {
 	if charset, ok := params["charset"]; ok && !isUTF8(charset) {
 		return "", unsupported(fmt.Sprintf("the charset %s is not taken, only utf-8", shown(charset)))
 	}
-	for _, want := range allowed {
-		if media == want {
-			return media, nil
-		}
+	if slices.Contains(allowed, media) {
+		return media, nil
 	}
 	return "", unsupported(fmt.Sprintf("the Content-Type %s is not taken here", shown(media)))
 }

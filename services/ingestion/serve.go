@@ -31,15 +31,15 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Inc()
 	defer func() {
 		cause := recover()
-		if cause != nil && cause != http.ErrAbortHandler {
+		if cause != nil && cause != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
 			s.answerPanic(w, r, cause)
 		}
 		took := s.config.Now().Sub(start)
 		s.metrics.inFlight.Dec()
 		s.metrics.served(name, w.status, took)
 		s.logRequest(r, w, took)
-		if cause == http.ErrAbortHandler {
-			panic(cause) // net/http ends the connection
+		if cause == http.ErrAbortHandler { //nolint:errorlint // as above
+			panic(cause) //nolint:forbidigo // net/http recovers it and ends the connection
 		}
 	}()
 

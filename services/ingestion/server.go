@@ -100,7 +100,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		_ = server.Close()
 	}
 	s.committer.Close(grace)
-	<-served
+	_ = <-served // nil, or the error of Close
 	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
 		return &problem.Error{What: "ingestion stopped serving on " + listener.Addr().String(), Cause: failed}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -314,9 +315,7 @@ func testBatches(t *testing.T, c *contract) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			header := map[string]string{"Content-Type": orJSON(test.media)}
-			for name, value := range test.header {
-				header[name] = value
-			}
+			maps.Copy(header, test.header)
 			got := a.send(t, "POST", batch, test.body, header)
 			if got.status != test.status {
 				t.Fatalf("the answer is %d %.300s, want %d", got.status, got.body, test.status)
@@ -531,7 +530,7 @@ func testSlowBody(t *testing.T, c *contract) {
 	impatient.Config.ReadTimeout = 50 * time.Millisecond
 	impatient.Start()
 	defer impatient.Close()
-	a := &api{contract: c, url: impatient.URL, client: impatient.Client()}
+	a := &api{url: impatient.URL, client: impatient.Client()}
 	for _, path := range []string{single, batch} {
 		body, stop := io.Pipe()
 		r, err := http.NewRequestWithContext(t.Context(), "POST", a.url+path, body)

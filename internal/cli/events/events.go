@@ -16,6 +16,15 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Send, follow, simulate and import player events",
+		Long: `Work with player events from the terminal: send one, follow what the platform
+publishes, let a population of players play, or import a history.
+
+They go to the ingestion service of the environment, or to the one that --url or
+$GMCTL_URL names.`,
+		Example: `  gmctl events send --player ada --type login
+  gmctl events tail
+  gmctl events simulate --rate 500 --duration 1m
+  gmctl events import history.ndjson.gz`,
 	}
 	cmd.AddCommand(
 		imports.NewCommand(f),

@@ -113,7 +113,7 @@ func (o *outcome) print(opts *Options) error {
 		return render.Document(opts.IO.Out, opts.Output, "Teardown", o.document(opts.EnvName))
 	}
 	if o.problem != nil || opts.LogFormat == render.LogJSON {
-		return nil
+		return nil //nolint:nilerr // the renderer and the caller tell the problem
 	}
 	kept := kept(o.before)
 	proof := "looked again: nothing is left"

@@ -74,7 +74,7 @@ func (o *outcome) print(opts *Options) error {
 		return render.Document(opts.IO.Out, opts.Output, "Up", o.document(opts.EnvName))
 	}
 	if o.problem != nil || len(o.result.Changed) == 0 || opts.LogFormat == render.LogJSON {
-		return nil
+		return nil //nolint:nilerr // the renderer and the caller tell the problem
 	}
 	endpoints := o.endpoints()
 	if len(endpoints) > 0 {

@@ -87,7 +87,7 @@ func (b *Broker) Close() error {
 
 // beforeEnd notes a commit. kfake handles one request at a time, so the commit
 // noted last is the only one that can be half done.
-func (b *Broker) beforeEnd(request kmsg.Request) (kmsg.Response, error, bool) {
+func (b *Broker) beforeEnd(request kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
 	b.cluster.KeepControl()
 	end, ok := request.(*kmsg.EndTxnRequest)
 	if !ok || !end.Commit {
@@ -101,7 +101,7 @@ func (b *Broker) beforeEnd(request kmsg.Request) (kmsg.Response, error, bool) {
 
 // beforeAdd forgets the noted commit of a producer that begins its next
 // transaction under the same epoch, as clients older than KIP-890 do.
-func (b *Broker) beforeAdd(request kmsg.Request) (kmsg.Response, error, bool) {
+func (b *Broker) beforeAdd(request kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
 	b.cluster.KeepControl()
 	var p producer
 	switch add := request.(type) {

@@ -57,7 +57,7 @@ func Read(ctx context.Context, cfg kafka.Config, opts Options, each func(Event) 
 	r := &reader{cfg: cfg, opts: opts, each: each}
 	err := r.read(ctx)
 	if err == nil || errors.Is(err, errStop) || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the reader has all it asked for, or went away
 	}
 	return kafka.Explain(err, cfg)
 }

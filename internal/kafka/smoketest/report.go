@@ -57,14 +57,6 @@ type Finding struct {
 	Next string `json:"next,omitempty"`
 }
 
-func found(p *problem.Error) Finding {
-	f := Finding{What: p.What, Next: p.Next}
-	if p.Cause != nil {
-		f.Why = p.Cause.Error()
-	}
-	return f
-}
-
 // Err is nil for a test that passed, else a *problem.Error of kind Unhealthy
 // that names the topics that did not, with the first one's cause and remedy.
 func (r Report) Err() error {

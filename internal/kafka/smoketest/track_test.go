@@ -61,7 +61,7 @@ func TestTrackAcceptsWhatIsRight(t *testing.T) {
 		track := newTrack("run", records)
 		arrivals := byKeyShuffled(t, records)
 		acknowledged := rapid.Permutation(indices(len(records))).Draw(t, "acknowledged")
-		settled := false
+		var settled bool
 		for len(arrivals)+len(acknowledged) > 0 {
 			if len(arrivals) == 0 || (len(acknowledged) > 0 && rapid.Bool().Draw(t, "acknowledge")) {
 				settled = track.acknowledged(acknowledged[0], 0, nil, time.Now())

@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,9 +142,7 @@ func (t *Tally) Report(targetRate float64) Report {
 		r.Seconds = elapsed
 		r.AchievedRate = float64(t.measured) / elapsed
 	}
-	for reason, n := range t.reasons {
-		r.Reasons[reason] = n
-	}
+	maps.Copy(r.Reasons, t.reasons)
 	return r
 }
 

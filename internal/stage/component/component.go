@@ -57,7 +57,7 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	switch status.State {
 	case engine.StateReady, engine.StateDegraded:
 		if err := s.probe(ctx); err != nil {
-			return engine.Plan{Changes: []engine.Change{{Action: engine.ActionRestart, Object: s.Name, Detail: err.Error()}}}, nil
+			return engine.Plan{Changes: []engine.Change{{Action: engine.ActionRestart, Object: s.Name, Detail: err.Error()}}}, nil //nolint:nilerr // it is the change's reason
 		}
 		return engine.Plan{}, nil
 	case engine.StateDown:
@@ -186,7 +186,7 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 		return engine.Health{State: engine.StateAbsent}, nil
 	}
 	if err != nil {
-		return engine.Health{State: engine.StateUnknown}, nil // the supervisor's own stage says why
+		return engine.Health{State: engine.StateUnknown}, nil //nolint:nilerr // the supervisor's own stage says why
 	}
 	status := running.Component(s.Name)
 	health := engine.Health{

@@ -31,19 +31,19 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		if goal == engine.GoalAbsent {
 			return engine.Plan{}, nil
 		}
-		return changes(engine.ActionStart, "supervisor", "one background process"), nil
+		return change(engine.ActionStart, "one background process"), nil
 	case goal == engine.GoalAbsent:
-		return changes(engine.ActionStop, "supervisor", fmt.Sprintf("process %d", running.PID)), nil
+		return change(engine.ActionStop, fmt.Sprintf("process %d", running.PID)), nil
 	case err != nil:
-		return changes(engine.ActionRestart, "supervisor", err.Error()), nil
+		return change(engine.ActionRestart, err.Error()), nil
 	case running.SpecHash != s.spec.Hash():
-		return changes(engine.ActionRestart, "supervisor", "gmctl or its configuration is another than the running one"), nil
+		return change(engine.ActionRestart, "gmctl or its configuration is another than the running one"), nil
 	}
 	return engine.Plan{}, nil
 }
 
-func changes(action engine.Action, object, detail string) engine.Plan {
-	return engine.Plan{Changes: []engine.Change{{Action: action, Object: object, Detail: detail}}}
+func change(action engine.Action, detail string) engine.Plan {
+	return engine.Plan{Changes: []engine.Change{{Action: action, Object: "supervisor", Detail: detail}}}
 }
 
 // Apply starts the supervisor, after ending one that runs another spec.
@@ -67,7 +67,7 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 	running, err := s.client.Snapshot(ctx, false)
 	if errors.Is(err, local.ErrNotRunning) {
 		if _, err := os.Stat(s.spec.Dirs.Data); err != nil {
-			return engine.Health{State: engine.StateAbsent}, nil
+			return engine.Health{State: engine.StateAbsent}, nil //nolint:nilerr // it was never up
 		}
 		return engine.Health{State: engine.StateDown, Problem: &problem.Error{
 			What: "the supervisor is not running, its data is there",

@@ -77,7 +77,7 @@ func run(ctx context.Context, opts *Options) error {
 	if failed != nil {
 		return interrupted(failed)
 	}
-	return result.verdict(opts)
+	return result.verdict()
 }
 
 // file imports one file.
@@ -173,7 +173,7 @@ func (r *Result) print(opts *Options) error {
 }
 
 // verdict is an error if lines were rejected.
-func (r *Result) verdict(opts *Options) error {
+func (r *Result) verdict() error {
 	if r.Totals.Rejected == 0 {
 		return nil
 	}
