@@ -66,6 +66,7 @@ func newCommand(f *factory.Factory, runF func(context.Context, *Options) error) 
 	}
 	cmd := &cobra.Command{
 		Use:   "logs [SERVICE]...",
+		Args:  cobra.ArbitraryArgs, // checked against the logs that there are
 		Short: "Show what the services wrote",
 		Long: `Print the logs of the services, merged by time: the last 100 lines, or all since
 the time that --since gives. With -f go on with what is written from now on,
