@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,12 +57,7 @@ func newSubject() Subject {
 
 func taken(ports ...int) func(int) bool {
 	return func(port int) bool {
-		for _, p := range ports {
-			if p == port {
-				return false
-			}
-		}
-		return true
+		return !slices.Contains(ports, port)
 	}
 }
 
