@@ -13,10 +13,11 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
-// Condition compares one value of a document with a constant.
+// Condition compares one value of a document with a constant, or asks only that
+// the value is there.
 type Condition struct {
 	path     []string
-	operator string
+	operator string // one of operators, or "" for: the value is there
 	value    string
 	number   float64 // of value, where it is one
 	numeric  bool
@@ -27,28 +28,37 @@ type Condition struct {
 func operators() []string { return []string{"!=", ">=", "<=", "=", ">", "<", "~"} }
 
 // Parse reads a condition: a path of names and array indexes with dots between,
-// one of = != > >= < <= ~ (matches the regular expression), and a value. The
-// error is a *problem.Error of kind Usage.
+// one of = != > >= < <= ~ (matches the regular expression), and a value; or a
+// path alone, which must be there. The error is a *problem.Error of kind Usage.
 func Parse(expression string) (Condition, error) {
-	at := strings.IndexAny(expression, "=!<>~")
-	if at <= 0 {
-		return Condition{}, invalid(expression, nil)
+	path, rest := expression, ""
+	if at := strings.IndexAny(expression, "=!<>~"); at >= 0 {
+		path, rest = expression[:at], expression[at:]
 	}
-	c := Condition{path: strings.Split(strings.TrimSpace(expression[:at]), ".")}
+	c := Condition{path: strings.Split(strings.TrimSpace(path), ".")}
+	if c.path[0] == "" {
+		return Condition{}, invalid("the condition %q names no field", expression)
+	}
+	if rest == "" {
+		return c, nil
+	}
 	for _, operator := range operators() {
-		if rest, ok := strings.CutPrefix(expression[at:], operator); ok {
-			c.operator, c.value = operator, strings.TrimSpace(rest)
+		if value, ok := strings.CutPrefix(rest, operator); ok {
+			c.operator, c.value = operator, strings.TrimSpace(value)
 			break
 		}
 	}
 	if c.operator == "" {
-		return Condition{}, invalid(expression, nil)
+		return Condition{}, invalid("%q is not a condition", expression)
 	}
 	number, err := strconv.ParseFloat(c.value, 64)
 	c.number, c.numeric = number, err == nil
 	if c.operator == "~" {
 		if c.pattern, err = regexp.Compile(c.value); err != nil {
-			return Condition{}, invalid(expression, err)
+			return Condition{}, &problem.Error{
+				What: fmt.Sprintf("the condition %q holds no regular expression", expression), Cause: err,
+				Next: "write it in Go's syntax: https://pkg.go.dev/regexp/syntax", Kind: problem.Usage,
+			}
 		}
 	}
 	return c, nil
@@ -67,9 +77,9 @@ func ParseAll(expressions []string) (Conditions, error) {
 	return all, nil
 }
 
-func invalid(expression string, cause error) error {
+func invalid(what, expression string) error {
 	return &problem.Error{
-		What: fmt.Sprintf("%q is not a condition", expression), Cause: cause,
+		What: fmt.Sprintf(what, expression),
 		Next: "write it as a path, an operator (= != > >= < <= ~) and a value, such as metadata.level>=3", Kind: problem.Usage,
 	}
 }
@@ -101,6 +111,9 @@ func (all Conditions) Match(document []byte) bool {
 // nothing but !=.
 func (c Condition) match(document any) bool {
 	value, found := lookup(document, c.path)
+	if c.operator == "" {
+		return found
+	}
 	if !found {
 		return c.operator == "!="
 	}

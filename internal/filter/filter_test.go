@@ -7,10 +7,16 @@ import (
 )
 
 func TestMatch(t *testing.T) {
-	const document = `{"playerId":"p1","timestamp":"2026-03-01T10:00:00Z","metadata":{"level":3,"big":76561198000000001,"name":"Ann","vip":true,"none":null,"a.b":1,"items":[{"sku":"gem"}],"pos":{"x":-1.5}}}`
+	const document = `{"playerId":"p1","timestamp":"2026-03-01T10:00:00Z","metadata":{"level":3,"big":76561198000000001,"name":"Ann","vip":true,"none":null,"a.b":1,"items":[{"sku":"gem"}],"tags":["a","b"],"pos":{"x":-1.5}}}`
 	for condition, want := range map[string]bool{
 		"playerId=p1":                    true,
 		"playerId = p1":                  true,
+		"playerId":                       true,
+		"metadata.none":                  true,
+		"metadata.a.b":                   true,
+		"metadata.missing":               false,
+		"playerId.deeper":                false,
+		"playerId.deeper=1":              false,
 		"playerId!=p1":                   false,
 		"metadata.level=3":               true,
 		"metadata.level=3.0":             true,
@@ -35,6 +41,8 @@ func TestMatch(t *testing.T) {
 		"metadata.a.b=1":                 true,
 		"metadata.items.0.sku=gem":       true,
 		"metadata.items.1.sku=gem":       false,
+		`metadata.tags=["a","b"]`:        true,
+		"metadata.tags.1=b":              true,
 		"metadata.pos.x<-1":              true,
 		"metadata.pos={\"x\":-1.5}":      true,
 		"timestamp>2026-02-01":           true,
@@ -69,7 +77,7 @@ func TestConditionsHoldTogether(t *testing.T) {
 }
 
 func TestWhatIsNoCondition(t *testing.T) {
-	for _, expression := range []string{"", "level", "=3", "a!3", "a~("} {
+	for _, expression := range []string{"", " ", "=3", " >3", "a!3", "a~("} {
 		if _, err := ParseAll([]string{expression}); err == nil || problem.From(err).Kind != problem.Usage || problem.From(err).Next == "" {
 			t.Errorf("%q: %v", expression, err)
 		}

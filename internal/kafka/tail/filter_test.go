@@ -3,6 +3,7 @@ package tail
 import (
 	"testing"
 
+	"github.com/gamemetrics/gmctl/internal/filter"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/topics"
 )
@@ -35,17 +36,17 @@ func TestConditions(t *testing.T) {
 		`metadata.tags=["a","b"]`:       true,
 	} {
 		t.Run(text, func(t *testing.T) {
-			condition, err := ParseCondition(text)
+			where, err := filter.ParseAll([]string{text})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := (Filter{Where: []Condition{condition}}).Match(kafka.Record{Value: value}); got != want {
+			if got := (Filter{Where: where}).Match(kafka.Record{Value: value}); got != want {
 				t.Errorf("got %v", got)
 			}
 		})
 	}
-	condition, err := ParseCondition("a=1")
-	if err != nil || (Filter{Where: []Condition{condition}}).Match(kafka.Record{Value: []byte("no JSON")}) {
+	where, err := filter.ParseAll([]string{"a=1"})
+	if err != nil || (Filter{Where: where}).Match(kafka.Record{Value: []byte("no JSON")}) {
 		t.Error("a value that is no JSON meets a condition", err)
 	}
 }

@@ -53,8 +53,9 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 		Long: `Follow the events of the topic player.events.raw: those that are committed,
 in the order they were stored for each player. Events of tests are left out.
 
---where compares a value of the event with a constant: a path, an operator
-(= != > >= < <= or ~ for a regular expression) and a value. Several conditions
+--where compares a field of the event with a constant: a path, an operator
+(= != > >= < <= or ~ for a regular expression) and a value; or a bare path that
+must be there. Numbers compare as numbers, all else as text. Several conditions
 must all hold; several players or types are alternatives.
 
 With -o json each event is one JSON object on a line, as it stands in the topic.`,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/filter"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/tail"
@@ -49,9 +51,10 @@ consumer of the platform leaves them out; so are those of tests (the header
 ` + topics.TestHeader + `). No consumer group is used: nothing is committed, and nobody's
 offsets move.
 
---where compares a field of a JSON value: path=value with = != > >= < <= or
-~ (a regular expression), or a bare path that must be there. Given more than
-once, all must hold.
+--where compares a field of a JSON value with a constant: a path, an operator
+(= != > >= < <= or ~ for a regular expression) and a value; or a bare path that
+must be there. Numbers compare as numbers, all else as text. Several conditions
+must all hold.
 
 A --format holds ` + tail.FormatHelp + `.
 It adds no line break by itself. With -o json each record is one line.`,
@@ -131,14 +134,8 @@ func (o *Options) complete(now time.Time) error {
 			return &problem.Error{What: "--grep is no regular expression", Cause: err, Next: "write it in Go's syntax: https://pkg.go.dev/regexp/syntax", Kind: problem.Usage}
 		}
 	}
-	for _, text := range o.Where {
-		condition, err := tail.ParseCondition(text)
-		if err != nil {
-			return err
-		}
-		o.Tail.Filter.Where = append(o.Tail.Filter.Where, condition)
-	}
-	return nil
+	o.Tail.Filter.Where, err = filter.ParseAll(o.Where)
+	return err
 }
 
 // writer returns what prints a record the way the flags ask for.
@@ -182,12 +179,13 @@ func writeYAML(io *iostreams.IOStreams, r kafka.Record) error {
 // time topic[partition]@offset key value {header=value}.
 func writeLine(io *iostreams.IOStreams, r kafka.Record) error {
 	place := fmt.Sprintf("%s[%d]@%d", r.Topic, r.Partition, r.Offset)
-	line := io.PaintOut(iostreams.Faint, r.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z")+" "+place)
-	line += " " + io.PaintOut(iostreams.Cyan, orNull(r.Key)) + " " + orNull(r.Value)
+	var line strings.Builder
+	line.WriteString(io.PaintOut(iostreams.Faint, r.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z")+" "+place))
+	line.WriteString(" " + io.PaintOut(iostreams.Cyan, orNull(r.Key)) + " " + orNull(r.Value))
 	for _, h := range r.Headers {
-		line += io.PaintOut(iostreams.Faint, fmt.Sprintf(" {%s=%s}", h.Key, kafka.Printable(h.Value)))
+		line.WriteString(io.PaintOut(iostreams.Faint, fmt.Sprintf(" {%s=%s}", h.Key, kafka.Printable(h.Value))))
 	}
-	_, err := fmt.Fprintln(io.Out, line)
+	_, err := fmt.Fprintln(io.Out, line.String())
 	return err
 }
 
