@@ -119,6 +119,12 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 				return server.Binaries{}, false, nil
 			}
 		}, status: Warning, says: []string{"PostgreSQL 16", "downloads"}},
+		"no PostgreSQL for the data anywhere": {check: "PostgreSQL", spoil: func(m *Machine, _ *Subject) {
+			m.MajorOf = func(string) (int, error) { return 99, nil }
+			m.Postgres = func(context.Context, int, string, string) (server.Binaries, bool, error) {
+				return server.Binaries{}, false, nil
+			}
+		}, status: Missing, says: []string{"PostgreSQL 99", "none to download", "local.postgres.binaries"}},
 		"another PostgreSQL than the data's": {check: "PostgreSQL", spoil: func(m *Machine, _ *Subject) { m.MajorOf = func(string) (int, error) { return 16, nil } }, status: Missing, says: []string{"17.5", "made by PostgreSQL 16", "local.postgres.binaries"}},
 		"PostgreSQL that does not run": {check: "PostgreSQL", spoil: func(m *Machine, _ *Subject) {
 			m.Postgres = func(context.Context, int, string, string) (server.Binaries, bool, error) {

@@ -13,7 +13,7 @@ import (
 func fileLimit() (uint64, error) {
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	return uint64(limit.Max), err // a Go program raises its own to the maximum
+	return uint64(limit.Max), err //nolint:unconvert // signed on some systems; a Go program raises its own to the maximum
 }
 
 // writable asks the system whether path, or the nearest parent that exists, may

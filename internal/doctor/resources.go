@@ -75,10 +75,6 @@ func checkMemory(ctx context.Context, m Machine, _ Subject) Finding {
 	return found
 }
 
-// remote are file systems that do not keep what PostgreSQL is promised, or are
-// slow at it: networks', and Windows drives as WSL shows them.
-var remote = []string{"9p", "v9fs", "drvfs", "nfs", "nfs4", "cifs", "smb2", "smbfs", "fuse.sshfs", "vboxsf"}
-
 func checkDisk(ctx context.Context, m Machine, s Subject) Finding {
 	least := Finding{Status: OK}
 	var free uint64
@@ -91,7 +87,7 @@ func checkDisk(ctx context.Context, m Machine, s Subject) Finding {
 			free = disk.Free
 			least.Found = fmt.Sprintf("%s free for %s", size(free), path)
 		}
-		if slices.Contains(remote, disk.FileSystem) {
+		if remote(disk.FileSystem) {
 			return Finding{
 				Status: Warning, Found: fmt.Sprintf("%s is on a file system of the kind %s", path, disk.FileSystem),
 				Why:  "PostgreSQL is slow and not safe on it",
@@ -110,6 +106,12 @@ func checkDisk(ctx context.Context, m Machine, s Subject) Finding {
 	least.Why = "a new environment takes about 60 MiB, and its write-ahead log grows to 1 GiB under load"
 	least.Next = "free some disk space, or set XDG_DATA_HOME to a directory on a larger disk"
 	return least
+}
+
+// remote reports whether the file system does not keep what PostgreSQL is
+// promised, or is slow at it: a network's, or a Windows drive as WSL shows it.
+func remote(fileSystem string) bool {
+	return slices.Contains([]string{"9p", "v9fs", "drvfs", "nfs", "nfs4", "cifs", "smb2", "smbfs", "fuse.sshfs", "vboxsf"}, fileSystem)
 }
 
 func checkDirectories(_ context.Context, m Machine, s Subject) Finding {

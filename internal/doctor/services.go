@@ -32,6 +32,12 @@ func checkPostgres(ctx context.Context, m Machine, s Subject) Finding {
 		return missing("not found", problem.From(err))
 	}
 	switch {
+	case !here && server.DownloadVersion(major) == "":
+		return Finding{
+			Status: Missing, Found: fmt.Sprintf("PostgreSQL %d, which made the data, is not installed", major),
+			Why:  "there is none to download",
+			Next: fmt.Sprintf("install PostgreSQL %d, or set local.postgres.binaries to the directory of its programs", major),
+		}
 	case !here && major != 0:
 		return Finding{
 			Status: Warning, Found: fmt.Sprintf("PostgreSQL %d, which made the data, is not installed", major),
@@ -41,7 +47,7 @@ func checkPostgres(ctx context.Context, m Machine, s Subject) Finding {
 	case !here:
 		return Finding{
 			Status: Warning, Found: "not installed",
-			Why:  fmt.Sprintf("gmctl up downloads %s, about %s", server.DownloadVersion(), size(server.DownloadSize)),
+			Why:  fmt.Sprintf("gmctl up downloads %s, about %s", server.DownloadVersion(0), size(server.DownloadSize)),
 			Next: "nothing, with a network; without one: " + server.InstallHint(),
 		}
 	case major != 0 && found.Major != major:

@@ -119,12 +119,22 @@ func (f field) shown() string {
 // postgresLine is a line of PostgreSQL's log with the prefix '%m [%p] ' in UTC.
 var postgresLine = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{3}) UTC \[(\d+)\] ([A-Z]+[1-5]?): {1,2}(.*)$`)
 
-// postgresLevels are PostgreSQL's severities and further lines of a message.
-var postgresLevels = map[string]string{
-	"DEBUG1": "DEBUG", "DEBUG2": "DEBUG", "DEBUG3": "DEBUG", "DEBUG4": "DEBUG", "DEBUG5": "DEBUG",
-	"LOG": "INFO", "INFO": "INFO", "NOTICE": "INFO", "WARNING": "WARN",
-	"ERROR": "ERROR", "FATAL": "ERROR", "PANIC": "ERROR",
-	"DETAIL": "INFO", "HINT": "INFO", "CONTEXT": "INFO", "STATEMENT": "INFO", "QUERY": "INFO", "LOCATION": "INFO", "BACKTRACE": "INFO",
+// postgresLevel returns the level of one of PostgreSQL's severities, and whether
+// the line only tells more about the one before; false for any other word.
+func postgresLevel(severity string) (level string, more, known bool) {
+	switch severity {
+	case "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5":
+		return "DEBUG", false, true
+	case "LOG", "INFO", "NOTICE":
+		return "INFO", false, true
+	case "WARNING":
+		return "WARN", false, true
+	case "ERROR", "FATAL", "PANIC":
+		return "ERROR", false, true
+	case "DETAIL", "HINT", "CONTEXT", "STATEMENT", "QUERY", "LOCATION", "BACKTRACE":
+		return "INFO", true, true
+	}
+	return "", false, false
 }
 
 func parsePostgres(service string, line []byte) (entry, bool) {
@@ -133,15 +143,13 @@ func parsePostgres(service string, line []byte) (entry, bool) {
 		return entry{}, false
 	}
 	severity := string(match[3])
-	level, known := postgresLevels[severity]
+	level, more, known := postgresLevel(severity)
 	at, err := time.Parse("2006-01-02 15:04:05.000", string(match[1]))
 	if err != nil || !known {
 		return entry{}, false
 	}
 	e := entry{Time: at, Service: service, Level: level, Message: string(match[4]), Fields: []field{{"pid", match[2]}}}
-	switch severity {
-	case "LOG", "INFO", "NOTICE", "WARNING", "ERROR", "FATAL", "PANIC":
-	default: // tells more about the entry before
+	if more {
 		e.Message = severity + ": " + e.Message
 	}
 	return e, true

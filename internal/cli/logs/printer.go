@@ -19,9 +19,6 @@ type printer struct {
 	styles map[string]iostreams.Style // by service
 }
 
-// serviceStyles are given to the services in turn.
-var serviceStyles = []iostreams.Style{iostreams.Cyan, iostreams.Green, iostreams.Yellow, "35", "34", "36;1", "32;1"}
-
 func newPrinter(io *iostreams.IOStreams, zone *time.Location, asJSON bool, services []string) *printer {
 	p := &printer{io: io, zone: zone, json: asJSON, styles: map[string]iostreams.Style{}}
 	for _, service := range services {
@@ -33,7 +30,8 @@ func newPrinter(io *iostreams.IOStreams, zone *time.Location, asJSON bool, servi
 // meet gives the service its colour, and its name room.
 func (p *printer) meet(service string) {
 	if _, met := p.styles[service]; !met {
-		p.styles[service] = serviceStyles[len(p.styles)%len(serviceStyles)]
+		inTurn := []iostreams.Style{iostreams.Cyan, iostreams.Green, iostreams.Yellow, "35", "34", "36;1", "32;1"}
+		p.styles[service] = inTurn[len(p.styles)%len(inTurn)]
 		p.width = max(p.width, len(service))
 	}
 }

@@ -31,7 +31,7 @@ func makeParents(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.Chmod(parent, 0o755) // whatever the umask
+	return os.Chmod(parent, 0o755) //nolint:gosec // a directory, to pass through whatever the umask
 }
 
 // RemoveData removes the data directory, what killed starts left beside it,

@@ -32,19 +32,27 @@ const RepositoryVariable = "GMCTL_MAVEN_REPOSITORY"
 
 const mavenCentral = "https://repo1.maven.org/maven2"
 
-// downloadVersions are the versions that embedded-postgres knows, by major; 0 is
-// the one for new data.
-var downloadVersions = map[int]embedded.PostgresVersion{
-	0:  embedded.V18,
-	14: embedded.V14,
-	15: embedded.V15,
-	16: embedded.V16,
-	17: embedded.V17,
-	18: embedded.V18,
+// downloadVersion returns the version that embedded-postgres knows of a major
+// one, or the one for new data for 0; empty if it knows none.
+func downloadVersion(major int) embedded.PostgresVersion {
+	switch major {
+	case 14:
+		return embedded.V14
+	case 15:
+		return embedded.V15
+	case 16:
+		return embedded.V16
+	case 17:
+		return embedded.V17
+	case 0, 18:
+		return embedded.V18
+	}
+	return ""
 }
 
-// DownloadVersion is the version of PostgreSQL that gmctl downloads for new data.
-func DownloadVersion() string { return shortVersion(downloadVersions[0]) }
+// DownloadVersion is the version of PostgreSQL that gmctl downloads for data of
+// the major version, or for new data for 0; empty if there is none.
+func DownloadVersion(major int) string { return shortVersion(downloadVersion(major)) }
 
 // cachedDir is where downloaded binaries of the version are kept below cacheDir.
 func cachedDir(cacheDir string, version embedded.PostgresVersion) string {
@@ -61,8 +69,8 @@ func downloaded(ctx context.Context, major int, cacheDir string, progress func(s
 	if err := platformSupported(); err != nil {
 		return Binaries{}, err
 	}
-	version, ok := downloadVersions[major]
-	if !ok {
+	version := downloadVersion(major)
+	if version == "" {
 		return Binaries{}, downloadFailed(major, cacheDir, errNoVersion)
 	}
 	cacheDir, err := reachableCache(cacheDir)
@@ -99,20 +107,18 @@ func downloaded(ctx context.Context, major int, cacheDir string, progress func(s
 
 // cached returns the binaries that an earlier download left, if they run.
 func cached(ctx context.Context, major int, cacheDir string) (Binaries, bool, error) {
-	version, ok := downloadVersions[major]
-	if !ok {
+	version := downloadVersion(major)
+	if version == "" {
 		return Binaries{}, false, nil
 	}
 	cacheDir, err := reachableCache(cacheDir)
 	if err != nil {
 		return Binaries{}, false, err
 	}
+	// What is there and does not run is downloaded again.
 	found, err := Inspect(ctx, filepath.Join(cachedDir(cacheDir, version), "bin"))
-	if err != nil {
-		return Binaries{}, false, nil // not there, or broken: it is downloaded again
-	}
-	found.Downloaded = true
-	return found, true, nil
+	found.Downloaded = err == nil
+	return found, err == nil, nil
 }
 
 // fill downloads and unpacks into a directory of its own and renames it when it

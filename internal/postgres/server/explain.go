@@ -31,36 +31,50 @@ func ownLines(lines []string, pid int) []string {
 	return own
 }
 
-// remedies are what PostgreSQL says and what a user can do about it, the most
-// telling first.
-var remedies = []struct {
-	said string
-	next string
-	kind problem.Kind
-}{
-	{"No space left on device", "free some disk space and run the command again", problem.Failed},
-	{"Disk quota exceeded", "free some of your disk quota and run the command again", problem.Failed},
-	{"Address already in use", "stop what listens there, or set local.postgres.port in gmctl.yaml", problem.Failed},
-	{"could not locate a valid checkpoint record", damagedNext, problem.Failed},
-	{"could not locate required checkpoint record", damagedNext, problem.Failed},
-	{"invalid primary checkpoint record", damagedNext, problem.Failed},
-	{"incorrect checksum in control file", damagedNext, problem.Failed},
-	{"calculated CRC checksum does not match", damagedNext, problem.Failed},
-	{"could not find the database system", damagedNext, problem.Failed},
-	{"global/pg_control", damagedNext, problem.Failed},
-	{"is not a database cluster directory", damagedNext, problem.Failed},
-	{"could not access the server configuration file", damagedNext, problem.Failed},
-	{"required WAL directory", damagedNext, problem.Failed},
-	{"No such file or directory", damagedNext, problem.Failed},
-	{"database files are incompatible with server", "set local.postgres.binaries to the PostgreSQL that made the data", problem.Missing},
-	{"error while loading shared libraries", "install PostgreSQL with your package manager, or set local.postgres.binaries", problem.Missing},
-	{"could not create shared memory segment", "raise the system's limit of shared memory (kernel.shmmax, kernel.shmall), or end programs that hold it", problem.Failed},
-	{"could not map anonymous shared memory", "free some memory: PostgreSQL needs about 200 MB", problem.Failed},
-	{"could not create semaphores", "raise the system's limit of semaphores (kernel.sem)", problem.Failed},
-	{"is still in use", "end the processes of the earlier server: ps -ef | grep postgres", problem.Failed},
-	{"Permission denied", "give the data directory back to the user who runs PostgreSQL", problem.Failed},
-	{"has wrong ownership", "give the data directory back to the user who runs PostgreSQL", problem.Failed},
-	{"has invalid permissions", "run: chmod 700 on the data directory", problem.Failed},
+// remedy returns what a user can do about what PostgreSQL said, the most telling
+// words first; empty if nothing better is known than to read them.
+func remedy(said string) (next string, kind problem.Kind) {
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(said, word) })
+	}
+	switch {
+	case has("error while loading shared libraries"):
+		return "install PostgreSQL with your package manager, or set local.postgres.binaries", problem.Missing
+	case has("could not create shared memory segment"):
+		return "raise the system's limit of shared memory (kernel.shmmax, kernel.shmall), or end programs that hold it", problem.Failed
+	case has("could not create semaphores"):
+		return "raise the system's limit of semaphores (kernel.sem)", problem.Failed
+	case has("No space left on device"):
+		return "free some disk space and run the command again", problem.Failed
+	case has("Disk quota exceeded"):
+		return "free some of your disk quota and run the command again", problem.Failed
+	case has("Address already in use"):
+		return "stop what listens there, or set local.postgres.port in gmctl.yaml", problem.Failed
+	case has("could not locate a valid checkpoint record",
+		"could not locate required checkpoint record",
+		"invalid primary checkpoint record",
+		"incorrect checksum in control file",
+		"calculated CRC checksum does not match",
+		"could not find the database system",
+		"global/pg_control",
+		"is not a database cluster directory",
+		"could not access the server configuration file",
+		"required WAL directory",
+		"No such file or directory"):
+		return damagedNext, problem.Failed
+	case has("database files are incompatible with server"):
+		return "set local.postgres.binaries to the PostgreSQL that made the data", problem.Missing
+	case has("could not map anonymous shared memory"):
+		return "free some memory: PostgreSQL needs about 200 MB", problem.Failed
+	case has("is still in use"):
+		return "end the processes of the earlier server: ps -ef | grep postgres", problem.Failed
+	case has("Permission denied",
+		"has wrong ownership"):
+		return "give the data directory back to the user who runs PostgreSQL", problem.Failed
+	case has("has invalid permissions"):
+		return "run: chmod 700 on the data directory", problem.Failed
+	}
+	return "", problem.Failed
 }
 
 const damagedNext = "the data directory is damaged: put a copy of it back in place; to start anew without the data, run: gmctl teardown, then gmctl up"
@@ -77,13 +91,7 @@ func explainLog(what string, err error, lines []string) *problem.Error {
 	} else if len(lines) > 0 {
 		p.Cause = saying(err, lines[len(lines)-1])
 	}
-	all := strings.Join(lines, "\n")
-	for _, remedy := range remedies {
-		if strings.Contains(all, remedy.said) {
-			p.Next, p.Kind = remedy.next, remedy.kind
-			break
-		}
-	}
+	p.Next, p.Kind = remedy(strings.Join(lines, "\n"))
 	return p
 }
 

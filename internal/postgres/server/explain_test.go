@@ -39,9 +39,18 @@ but could not open file "/data/global/pg_control": No such file or directory`,
 			cause: `could not find the database system Expected to find it in the directory "/data", but could not open file "/data/global/pg_control": No such file or directory`,
 			next:  "damaged",
 		},
-		"nothing severe":    {log: "it hung up", cause: "it hung up"},
-		"nothing at all":    {log: "", cause: "exit status 1"},
-		"a missing library": {log: "postgres: error while loading shared libraries: libicu.so.72: cannot open shared object file", cause: "libicu", next: "install PostgreSQL"},
+		"no semaphores left": {
+			log:   "2026-11-24 02:00:00.000 UTC [9] FATAL:  could not create semaphores: No space left on device",
+			cause: "could not create semaphores",
+			next:  "kernel.sem",
+		},
+		"a missing library": {
+			log:   "postgres: error while loading shared libraries: libicu.so.72: cannot open shared object file: No such file or directory",
+			cause: "libicu",
+			next:  "install PostgreSQL",
+		},
+		"nothing severe": {log: "it hung up", cause: "it hung up"},
+		"nothing at all": {log: "", cause: "exit status 1"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -38,16 +38,19 @@ func EndLeftovers(ctx context.Context, dataDir string, report func(string)) erro
 	if err := endBackends(ctx, dataDir, report); err != nil {
 		return err
 	}
-	// A lock file of a process that is gone is left to PostgreSQL, which looks
-	// closer. One that cannot be read is of a server killed while it wrote it.
-	reused, err := process.PidExistsWithContext(ctx, int32(file.PID)) //nolint:gosec // a process number
-	if readErr == nil && (err != nil || !reused) {
-		return nil
+	if readErr == nil && !alive(ctx, file.PID) {
+		return nil // PostgreSQL itself looks closer at the lock file of a dead one
 	}
+	// What cannot be read is of a server that was killed while it wrote it.
 	if err := os.Remove(pidFilePath(dataDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return problemOf("the lock file of a dead PostgreSQL cannot be removed", err)
 	}
 	return nil
+}
+
+func alive(ctx context.Context, pid int) bool {
+	exists, err := process.PidExistsWithContext(ctx, int32(pid))
+	return exists && err == nil
 }
 
 // endPostmaster stops a server that is not a child of this process.
@@ -118,7 +121,7 @@ func await(ctx context.Context, most time.Duration, holds func() bool) (bool, er
 // worksIn reports whether pid is a PostgreSQL process of the data directory:
 // every one of them works in it. A zombie works nowhere.
 func worksIn(pid int, dataDir string) bool {
-	p := &process.Process{Pid: int32(pid)} //nolint:gosec // a process number
+	p := &process.Process{Pid: int32(pid)}
 	dir, err := p.Cwd()
 	if err != nil || !sameDir(strings.TrimSuffix(dir, " (deleted)"), dataDir) {
 		return false

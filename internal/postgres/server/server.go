@@ -71,17 +71,16 @@ func Start(ctx context.Context, cfg Config, report func(string)) (*Server, error
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := openSecrets(cfg.SecretsDir)
-	if err != nil {
-		return nil, err
-	}
 	if err := makeParents(cfg.DataDir); err != nil {
 		return nil, problemOf("the data directory "+cfg.DataDir+" cannot be made", err)
 	}
 	if err := account.mustReach(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	cluster := cluster{dir: cfg.DataDir, binaries: cfg.Binaries, account: account}
+	secrets, err := openSecrets(cfg.SecretsDir)
+	if err != nil {
+		return nil, err
+	}
 	unlock, err := lockDir(ctx, filepath.Dir(cfg.DataDir))
 	if err != nil {
 		return nil, problemOf("the directory of "+cfg.DataDir+" cannot be locked", err)
@@ -93,6 +92,7 @@ func Start(ctx context.Context, cfg Config, report func(string)) (*Server, error
 	if err := portFree(cfg.Port); err != nil {
 		return nil, err
 	}
+	cluster := cluster{dir: cfg.DataDir, binaries: cfg.Binaries, account: account}
 	fresh, err := cluster.ensure(ctx, secrets, report)
 	if err != nil {
 		return nil, err
@@ -102,34 +102,37 @@ func Start(ctx context.Context, cfg Config, report func(string)) (*Server, error
 			return nil, err
 		}
 	}
+	s, err := launchReady(ctx, cfg, account, secrets, fresh, report)
+	if !isWrongPassword(err) {
+		return s, err
+	}
+	// The superuser's password in the file is another cluster's.
+	if err := cluster.resetSuperuser(ctx, secrets, report); err != nil {
+		return nil, err
+	}
+	return launchReady(ctx, cfg, account, secrets, true, report)
+}
+
+// launchReady starts postgres and makes its role and database ready. It leaves
+// no server behind if it fails.
+func launchReady(ctx context.Context, cfg Config, account account, secrets *secrets, fresh bool, report func(string)) (*Server, error) {
 	s, err := launch(ctx, cfg, account, secrets, report)
 	if err != nil {
 		return nil, err
 	}
 	err = s.provision(ctx, fresh)
-	if isWrongPassword(err) {
-		s.abort()
-		if err := cluster.resetSuperuser(ctx, secrets, report); err != nil {
-			return nil, err
-		}
-		if s, err = launch(ctx, cfg, account, secrets, report); err != nil {
-			return nil, err
-		}
-		err = s.provision(ctx, true)
+	if err == nil {
+		return s, nil
 	}
+	s.abort()
 	if hasState(err, noSuchDatabase) {
-		s.abort()
 		return nil, damaged(cfg.DataDir, err) // initdb made the database it misses
 	}
-	if err != nil {
-		s.abort()
-		return nil, &problem.Error{
-			What:  "PostgreSQL started, but the database " + cfg.Database + " could not be made ready",
-			Cause: err,
-			Next:  "look at the server's log: gmctl logs postgres",
-		}
+	return nil, &problem.Error{
+		What:  "PostgreSQL started, but the database " + cfg.Database + " could not be made ready",
+		Cause: err,
+		Next:  "look at the server's log: gmctl logs postgres",
 	}
-	return s, nil
 }
 
 // launch starts postgres and waits until it says that it is ready.
