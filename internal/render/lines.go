@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -98,7 +99,7 @@ func (l *lines) Handle(e engine.Event) {
 		l.update(e)
 	case engine.StageDone:
 		l.tally.done++
-		l.end(e, fmt.Sprintf("%s (%s)", l.io.Paint(iostreams.Green, words.done), Duration(e.Elapsed)))
+		l.end(e, fmt.Sprintf("%s (%s)", l.io.Paint(iostreams.Green, words.done), humanize.Duration(e.Elapsed)))
 	case engine.StageUnchanged:
 		l.tally.unchanged++
 		delete(l.running, e.Stage)
@@ -114,7 +115,7 @@ func (l *lines) Handle(e engine.Event) {
 		l.end(e, l.io.Paint(iostreams.Yellow, "interrupted"))
 	case engine.StageFailed:
 		l.tally.failed++
-		l.end(e, fmt.Sprintf("%s (%s)", l.io.Paint(iostreams.Red, "failed"), Duration(e.Elapsed)))
+		l.end(e, fmt.Sprintf("%s (%s)", l.io.Paint(iostreams.Red, "failed"), humanize.Duration(e.Elapsed)))
 		if e.Problem != nil {
 			l.problems = append(l.problems, e.Problem)
 			l.problem(e.Problem)
@@ -165,9 +166,9 @@ func (l *lines) remind() {
 		if stage.activity == "" {
 			text = "still at it"
 		}
-		note := Elapsed(now.Sub(stage.since))
+		note := humanize.Elapsed(now.Sub(stage.since))
 		if stage.usually > 0 {
-			note += ", usually " + Usually(stage.usually)
+			note += ", usually " + humanize.Usually(stage.usually)
 		}
 		l.print(l.line(now, name, text+" "+l.io.Paint(iostreams.Faint, "("+note+")")))
 	}
@@ -188,7 +189,7 @@ func (l *lines) finish(e engine.Event) {
 	if e.Problem != nil {
 		glyph = l.io.Paint(iostreams.Red, "✗")
 	}
-	l.print(fmt.Sprintf("%s %s (%s)", glyph, summary(l.verb, l.env, l.tally, e.Problem != nil), Duration(e.Elapsed)))
+	l.print(fmt.Sprintf("%s %s (%s)", glyph, summary(l.verb, l.env, l.tally, e.Problem != nil), humanize.Duration(e.Elapsed)))
 	if e.Problem == nil {
 		return
 	}
@@ -208,7 +209,7 @@ func (l *lines) problem(p *problem.Error) {
 
 // line is one line of a stage: time since the start of the run, name, text.
 func (l *lines) line(at time.Time, stage, text string) string {
-	clock := fmt.Sprintf("[%7s]", Elapsed(max(0, at.Sub(l.started))))
+	clock := fmt.Sprintf("[%7s]", humanize.Elapsed(max(0, at.Sub(l.started))))
 	return l.io.Paint(iostreams.Faint, clock) + " " + Pad(stage, l.column) + "  " + text
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 )
 
@@ -88,10 +89,10 @@ func (d PlanDocument) Words() []string {
 		}
 	}
 	if resumed > 0 {
-		words = append(words, fmt.Sprintf("%s to resume", Plural(resumed, "stage")))
+		words = append(words, fmt.Sprintf("%s to resume", humanize.Plural(resumed, "stage")))
 	}
 	if later > 0 {
-		words = append(words, fmt.Sprintf("%s to be planned on the way", Plural(later, "stage")))
+		words = append(words, fmt.Sprintf("%s to be planned on the way", humanize.Plural(later, "stage")))
 	}
 	return words
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -99,13 +100,13 @@ func activityCount(u *engine.Update) string {
 	case u.Done == 0 && u.Total == 0:
 		return ""
 	case u.Unit == "bytes" && u.Total > 0:
-		return Bytes(u.Done) + " of " + Bytes(u.Total)
+		return humanize.Bytes(u.Done) + " of " + humanize.Bytes(u.Total)
 	case u.Unit == "bytes":
-		return Bytes(u.Done)
+		return humanize.Bytes(u.Done)
 	case u.Total > 0:
-		return strings.TrimSpace(Count(u.Done) + "/" + Count(u.Total) + " " + u.Unit)
+		return strings.TrimSpace(humanize.Count(u.Done) + "/" + humanize.Count(u.Total) + " " + u.Unit)
 	default:
-		return strings.TrimSpace(Count(u.Done) + " " + u.Unit)
+		return strings.TrimSpace(humanize.Count(u.Done) + " " + u.Unit)
 	}
 }
 
@@ -116,9 +117,9 @@ func usual(u *engine.Update, waited time.Duration) string {
 	case u.Kind != engine.UpdateWaiting || u.Usually <= 0:
 		return ""
 	case waited > 2*u.Usually && waited > time.Second:
-		return fmt.Sprintf("(%s, longer than the usual %s)", Elapsed(waited), Usually(u.Usually))
+		return fmt.Sprintf("(%s, longer than the usual %s)", humanize.Elapsed(waited), humanize.Usually(u.Usually))
 	default:
-		return fmt.Sprintf("(usually %s)", Usually(u.Usually))
+		return fmt.Sprintf("(usually %s)", humanize.Usually(u.Usually))
 	}
 }
 

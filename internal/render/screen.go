@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gamemetrics/gmctl/internal/humanize"
 )
 
 // Screen redraws a block of lines in place at the bottom of a terminal. Each
@@ -36,7 +38,7 @@ const (
 func (s *Screen) Draw(lines []string) {
 	columns, rows := s.size()
 	if room := max(1, rows-1); len(lines) > room {
-		left := Plural(len(lines)-room+1, "more line")
+		left := humanize.Plural(len(lines)-room+1, "more line")
 		lines = append(slices.Clone(lines[:room-1]), "… "+left)
 	}
 	s.replace(lines, columns, rows)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -89,7 +90,7 @@ func (r *row) running() bool { return r.state == engine.StageStarted }
 // frame is the tree while the run goes on, in at most height lines.
 func (t *tree) frame(now time.Time, columns, height int) []string {
 	head := t.paint(iostreams.Bold, phrasesOf(t.verb, t.env).running) + "  " +
-		t.paint(iostreams.Faint, Elapsed(max(0, now.Sub(t.started))))
+		t.paint(iostreams.Faint, humanize.Elapsed(max(0, now.Sub(t.started))))
 	return append([]string{head}, t.stages(now, columns, max(1, height-1))...)
 }
 
@@ -106,7 +107,7 @@ func (t *tree) last(now time.Time, columns int) []string {
 	}
 	outcome := fmt.Sprintf("%s %s  %s", glyph,
 		t.paint(iostreams.Bold, summary(t.verb, t.env, t.tally(), failed)),
-		t.paint(iostreams.Faint, Duration(t.ended.Elapsed)))
+		t.paint(iostreams.Faint, humanize.Duration(t.ended.Elapsed)))
 	if t.tally().idle() && !failed {
 		return []string{outcome}
 	}
@@ -202,7 +203,7 @@ func (t *tree) stages(now time.Time, columns, height int) []string {
 	}
 	lines := slices.Concat(blocks...)
 	if hidden > 0 {
-		lines = append(lines, t.paint(iostreams.Faint, "  … and "+Plural(hidden, "more stage")))
+		lines = append(lines, t.paint(iostreams.Faint, "  … and "+humanize.Plural(hidden, "more stage")))
 	}
 	return lines[:min(len(lines), height)]
 }
@@ -233,9 +234,9 @@ const clockWidth = 7
 func (r *row) clock(now time.Time) (string, bool) {
 	switch r.state {
 	case engine.StageStarted:
-		return Elapsed(max(0, now.Sub(r.started))), true
+		return humanize.Elapsed(max(0, now.Sub(r.started))), true
 	case engine.StageDone, engine.StageFailed:
-		return Elapsed(r.elapsed), true
+		return humanize.Elapsed(r.elapsed), true
 	}
 	return "", false
 }
@@ -301,9 +302,9 @@ func (r *row) result() string {
 	}
 	if u.Total > 0 && u.Done >= u.Total {
 		if u.Unit == "bytes" {
-			return Bytes(u.Total)
+			return humanize.Bytes(u.Total)
 		}
-		return Quantity(float64(u.Total), u.Unit)
+		return humanize.Quantity(float64(u.Total), u.Unit)
 	}
 	text := OneLine(u.Message)
 	if verb, _, _ := strings.Cut(text, " "); strings.HasSuffix(verb, "ing") {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
@@ -23,7 +24,7 @@ func gantt(opts *ShowOptions, run engine.Run) []string {
 	name, clock := 0, 0
 	end := run.Started.Add(run.Elapsed)
 	for _, stage := range run.Stages {
-		name, clock = max(name, render.Width(stage.Stage)), max(clock, render.Width(render.Duration(stage.Elapsed)))
+		name, clock = max(name, render.Width(stage.Stage)), max(clock, render.Width(humanize.Duration(stage.Elapsed)))
 		if last := stage.Started.Add(stage.Elapsed); last.After(end) {
 			end = last
 		}
@@ -40,10 +41,10 @@ func gantt(opts *ShowOptions, run engine.Run) []string {
 		length := float64(stage.Elapsed) / float64(span) * float64(width)
 		lines = append(lines, fmt.Sprintf("%s  %s  %s",
 			paint(iostreams.Bold, render.Pad(stage.Stage, name)),
-			paint(iostreams.Faint, render.PadLeft(render.Duration(stage.Elapsed), clock)),
+			paint(iostreams.Faint, render.PadLeft(humanize.Duration(stage.Elapsed), clock)),
 			paint(statusStyle(stage.Status), bar(from, length, width))))
 	}
-	scale := render.Duration(span)
+	scale := humanize.Duration(span)
 	axis := "0s" + strings.Repeat(" ", max(1, width-2-render.Width(scale))) + scale
 	return append(lines, strings.Repeat(" ", name+clock+4)+paint(iostreams.Faint, axis))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/environment"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -145,7 +146,7 @@ func list(_ context.Context, opts *Options) error {
 		fmt.Fprintln(opts.IO.Err, "no run is like that")
 	case total > len(runs):
 		fmt.Fprintf(opts.IO.Err, "%s\n", opts.IO.Paint(iostreams.Faint,
-			fmt.Sprintf("%s more; list them with --limit 0", render.Count(int64(total-len(runs))))))
+			fmt.Sprintf("%s more; list them with --limit 0", humanize.Count(int64(total-len(runs))))))
 	}
 	return nil
 }
@@ -161,7 +162,7 @@ func read(journal func() (*engine.Journal, error)) (engine.Log, error) {
 func warnDamaged(io *iostreams.IOStreams, log engine.Log) {
 	if n := len(log.Damaged); n > 0 {
 		fmt.Fprintf(io.Err, "%s %s of the journal cannot be read: %v\n",
-			io.Paint(iostreams.Yellow, "!"), render.Plural(n, "line"), log.Damaged)
+			io.Paint(iostreams.Yellow, "!"), humanize.Plural(n, "line"), log.Damaged)
 	}
 }
 
@@ -170,7 +171,7 @@ func table(opts *Options, runs []engine.Run) *render.TableWriter {
 	for _, run := range runs {
 		t.Row(
 			t.Paint(iostreams.Faint, run.ID),
-			render.Ago(run.Started, opts.Now()),
+			humanize.Ago(run.Started, opts.Now()),
 			run.Who,
 			render.OneLine(run.Command),
 			status(t.Paint, run.Status),
@@ -185,7 +186,7 @@ func took(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return render.Duration(d)
+	return humanize.Duration(d)
 }
 
 // status prints how a run or stage ended with its glyph.

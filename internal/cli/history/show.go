@@ -10,6 +10,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -129,7 +130,7 @@ func heading(opts *ShowOptions, run engine.Run) []string {
 	line := func(label, text string) string { return paint(iostreams.Faint, render.Pad(label, 9)) + text }
 	result := status(paint, run.Status)
 	if run.Elapsed > 0 {
-		result += " in " + render.Duration(run.Elapsed)
+		result += " in " + humanize.Duration(run.Elapsed)
 	}
 	if len(run.Changes) > 0 {
 		result += ": " + strings.Join(run.Changes, ", ")
@@ -138,7 +139,7 @@ func heading(opts *ShowOptions, run engine.Run) []string {
 		line("run", run.ID),
 		line("command", paint(iostreams.Bold, render.OneLine(run.Command))),
 		line("by", run.Who),
-		line("when", fmt.Sprintf("%s (%s)", run.Started.In(opts.Now().Location()).Format("2006-01-02 15:04:05 MST"), render.Ago(run.Started, opts.Now()))),
+		line("when", fmt.Sprintf("%s (%s)", run.Started.In(opts.Now().Location()).Format("2006-01-02 15:04:05 MST"), humanize.Ago(run.Started, opts.Now()))),
 		line("result", result),
 	}
 	if run.Error != "" {
@@ -160,7 +161,7 @@ func stages(opts *ShowOptions, run engine.Run) *render.TableWriter {
 			first = changes[0]
 		}
 		t.Row(t.Paint(iostreams.Bold, stage.Stage), status(t.Paint, stage.Status),
-			t.Paint(iostreams.Faint, "+"+render.Elapsed(stage.Started.Sub(run.Started))), took(stage.Elapsed), first)
+			t.Paint(iostreams.Faint, "+"+humanize.Elapsed(stage.Started.Sub(run.Started))), took(stage.Elapsed), first)
 		for _, change := range changes[min(1, len(changes)):] {
 			t.Row("", "", "", "", change)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/environment"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -133,6 +134,6 @@ func run(ctx context.Context, opts *Options) error {
 		}
 		return err
 	}
-	fmt.Fprintf(opts.IO.Err, "\n%s %s is healthy: %s ready\n", opts.IO.Paint(iostreams.Green, "✓"), opts.EnvName, render.Plural(len(stages), "stage"))
+	fmt.Fprintf(opts.IO.Err, "\n%s %s is healthy: %s ready\n", opts.IO.Paint(iostreams.Green, "✓"), opts.EnvName, humanize.Plural(len(stages), "stage"))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -109,7 +110,7 @@ func (r row) cells(paint render.Painter, now time.Time) []string {
 		name = paint(iostreams.Bold, r.name)
 	}
 	if !r.health.Since.IsZero() {
-		since = paint(iostreams.Faint, render.Age(r.health.Since, now))
+		since = paint(iostreams.Faint, humanize.Age(r.health.Since, now))
 	}
 	return []string{name, render.State(paint, r.health.State), since, endpoint}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
@@ -80,7 +81,7 @@ func head(opts *Options, stages []engine.StageHealth) []string {
 	paint := opts.IO.PaintOut
 	look := opts.Now().Format(time.TimeOnly)
 	if opts.IO.LiveOut() {
-		look += fmt.Sprintf("  every %s, Ctrl-C ends", render.Usually(opts.Watch))
+		look += fmt.Sprintf("  every %s, Ctrl-C ends", humanize.Usually(opts.Watch))
 	}
 	return []string{
 		fmt.Sprintf("%s  %s  %s", paint(iostreams.Bold, opts.EnvName), render.State(paint, overall(stages)), paint(iostreams.Faint, look)),

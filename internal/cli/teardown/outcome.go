@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -99,7 +100,7 @@ func (o *outcome) leftovers() error {
 	}
 	if names := left(o.after); len(names) > 0 {
 		return &problem.Error{
-			What:  "the environment is not gone: " + render.Plural(len(names), "thing") + " left",
+			What:  "the environment is not gone: " + humanize.Plural(len(names), "thing") + " left",
 			Cause: errors.New(strings.Join(names, "\n")),
 			Next:  "run gmctl teardown again; if it stays, remove it by hand",
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
@@ -113,14 +114,14 @@ func (d *deadline) timedOut(p *problem.Error) bool {
 func (d *deadline) stageProblem(stage string, now time.Time) *problem.Error {
 	cause := errTimeout
 	if at := d.doing[stage]; at != nil && at.update != nil {
-		wait := fmt.Sprintf("it was still %s, for %s", render.Activity(at.update), render.Elapsed(now.Sub(at.since)))
+		wait := fmt.Sprintf("it was still %s, for %s", render.Activity(at.update), humanize.Elapsed(now.Sub(at.since)))
 		if at.update.Usually > 0 {
-			wait += ", which usually takes " + render.Usually(at.update.Usually)
+			wait += ", which usually takes " + humanize.Usually(at.update.Usually)
 		}
 		cause = errors.New(wait)
 	}
 	return &problem.Error{
-		What:  fmt.Sprintf("%s was not ready after %s", stage, render.Usually(d.timeout)),
+		What:  fmt.Sprintf("%s was not ready after %s", stage, humanize.Usually(d.timeout)),
 		Cause: cause,
 		Next:  d.remedy(),
 	}
@@ -137,7 +138,7 @@ func (d *deadline) runProblem() *problem.Error {
 		cause = fmt.Errorf("not ready in time: %s", strings.Join(names, ", "))
 	}
 	return &problem.Error{
-		What:  fmt.Sprintf("%s is not up after %s", d.env, render.Usually(d.timeout)),
+		What:  fmt.Sprintf("%s is not up after %s", d.env, humanize.Usually(d.timeout)),
 		Cause: cause,
 		Next:  d.remedy(),
 	}

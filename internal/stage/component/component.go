@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/local"
 	"github.com/gamemetrics/gmctl/internal/problem"
-	"github.com/gamemetrics/gmctl/internal/render"
 )
 
 // Options describe a component.
@@ -85,7 +85,7 @@ func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
 		if err != nil {
 			return plan, err
 		}
-		change := engine.Change{Action: engine.ActionDelete, Object: "data of " + s.Name, Detail: dir, Holds: render.Bytes(size)}
+		change := engine.Change{Action: engine.ActionDelete, Object: "data of " + s.Name, Detail: dir, Holds: humanize.Bytes(size)}
 		if i == 0 {
 			change.Holds = holds(status, size)
 		}
@@ -99,10 +99,10 @@ func (s *stage) planAbsent(status local.Status) (engine.Plan, error) {
 
 // holds says what is lost with a component's data.
 func holds(status local.Status, size int64) string {
-	text := render.Bytes(size)
+	text := humanize.Bytes(size)
 	for _, figure := range status.Figures {
 		if figure.Unit == "events" && figure.Value > 0 {
-			text = fmt.Sprintf("%s, %s", render.Quantity(figure.Value, figure.Unit), text)
+			text = fmt.Sprintf("%s, %s", humanize.Quantity(figure.Value, figure.Unit), text)
 		}
 	}
 	return text

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/events/service"
 	"github.com/gamemetrics/gmctl/internal/cli/events/statusline"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/importer"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -101,7 +102,7 @@ func (o *Options) file(ctx context.Context, base importer.Options, path string, 
 	if err == nil && summary.ThisRun.Total() == 0 && summary.Total() > 0 {
 		status.Note(fmt.Sprintf("%s was imported before: nothing to do (--restart imports it again)", name))
 	} else if summary.ResumedAtLine > 0 {
-		status.Note(fmt.Sprintf("%s went on at line %s", name, render.Count(summary.ResumedAtLine)))
+		status.Note(fmt.Sprintf("%s went on at line %s", name, humanize.Count(summary.ResumedAtLine)))
 	}
 	return summary, err
 }
@@ -111,16 +112,16 @@ func progress(name string, p importer.Progress) string {
 	if seconds := p.Elapsed.Seconds(); seconds > 0 {
 		rate = float64(p.ThisRun.Total()) / seconds
 	}
-	text := fmt.Sprintf("%s  %s", name, render.Bytes(p.Bytes))
+	text := fmt.Sprintf("%s  %s", name, humanize.Bytes(p.Bytes))
 	if p.Size > 0 {
-		text = fmt.Sprintf("%s  %d%% of %s", name, min(100*p.Bytes/p.Size, 100), render.Bytes(p.Size))
+		text = fmt.Sprintf("%s  %d%% of %s", name, min(100*p.Bytes/p.Size, 100), humanize.Bytes(p.Size))
 	}
-	text += fmt.Sprintf("  %s events  %s/s", render.Count(p.ThisRun.Total()), render.Count(int64(rate)))
+	text += fmt.Sprintf("  %s events  %s/s", humanize.Count(p.ThisRun.Total()), humanize.Count(int64(rate)))
 	if p.ThisRun.Rejected > 0 {
-		text += fmt.Sprintf("  %s rejected", render.Count(p.ThisRun.Rejected))
+		text += fmt.Sprintf("  %s rejected", humanize.Count(p.ThisRun.Rejected))
 	}
 	if left, ok := p.Left(); ok {
-		text += "  " + render.Duration(left.Round(time.Second)) + " left"
+		text += "  " + humanize.Duration(left.Round(time.Second)) + " left"
 	}
 	return text
 }
@@ -161,13 +162,13 @@ func (r *Result) print(opts *Options) error {
 	}
 	table.AlignRight(1, 2, 3, 4, 5)
 	for _, file := range r.Files {
-		cells := []string{filepath.Base(file.File), render.Count(file.Lines)}
+		cells := []string{filepath.Base(file.File), humanize.Count(file.Lines)}
 		if opts.DryRun {
-			cells = append(cells, render.Count(file.Valid))
+			cells = append(cells, humanize.Count(file.Valid))
 		} else {
-			cells = append(cells, render.Count(file.Stored), render.Count(file.Duplicates))
+			cells = append(cells, humanize.Count(file.Stored), humanize.Count(file.Duplicates))
 		}
-		table.Row(append(cells, render.Count(file.Rejected), render.Duration(time.Duration(file.Seconds*float64(time.Second))))...)
+		table.Row(append(cells, humanize.Count(file.Rejected), humanize.Duration(time.Duration(file.Seconds*float64(time.Second))))...)
 	}
 	return table.Flush()
 }
@@ -178,7 +179,7 @@ func (r *Result) verdict() error {
 		return nil
 	}
 	p := &problem.Error{
-		What: fmt.Sprintf("%s of %s events were rejected", render.Count(r.Totals.Rejected), render.Count(r.Totals.Total())),
+		What: fmt.Sprintf("%s of %s events were rejected", humanize.Count(r.Totals.Rejected), humanize.Count(r.Totals.Total())),
 		Next: "correct the lines that are named above",
 	}
 	tooOld := int64(0)
@@ -188,7 +189,7 @@ func (r *Result) verdict() error {
 		}
 	}
 	if tooOld > 0 {
-		p.Cause = fmt.Errorf("%s of them are older than the service accepts", render.Count(tooOld))
+		p.Cause = fmt.Errorf("%s of them are older than the service accepts", humanize.Count(tooOld))
 		p.Next += "; to accept older events raise ingestion.maxAge in gmctl.yaml"
 	}
 	return p

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/cli/events/statusline"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
 	"github.com/gamemetrics/gmctl/internal/simulate/drive"
@@ -62,7 +63,7 @@ func send(ctx context.Context, opts *Options) error {
 	}
 	if opts.Rate > 0 && report.AchievedRate < 0.95*opts.Rate && report.Seconds > 1 && ctx.Err() == nil {
 		status.Warn(fmt.Sprintf("%s of %s events/s achieved: the service or this machine does no more; try --batch 100, or see gmctl status",
-			render.Count(int64(report.AchievedRate)), render.Count(int64(opts.Rate))))
+			humanize.Count(int64(report.AchievedRate)), humanize.Count(int64(opts.Rate))))
 	}
 	return report.verdict(ctx, opts)
 }
@@ -70,18 +71,18 @@ func send(ctx context.Context, opts *Options) error {
 func (o *Options) begins(url string) string {
 	pace := "as fast as they are stored"
 	if o.Rate > 0 {
-		pace = fmt.Sprintf("at %s/s", render.Quantity(o.Rate, "events"))
+		pace = fmt.Sprintf("at %s/s", humanize.Quantity(o.Rate, "events"))
 	}
 	until := "until Ctrl-C"
 	switch {
 	case o.Count > 0:
-		until = render.Count(o.Count) + " in all"
+		until = humanize.Count(o.Count) + " in all"
 	case o.Duration > 0:
-		until = "for " + render.Duration(o.Duration)
+		until = "for " + humanize.Duration(o.Duration)
 	case o.History > 0:
-		until = "of the past " + render.Duration(o.History)
+		until = "of the past " + humanize.Duration(o.History)
 	}
-	return fmt.Sprintf("%s players (seed %d) send events to %s, %s, %s", render.Count(int64(o.Players)), o.Seed, url, pace, until)
+	return fmt.Sprintf("%s players (seed %d) send events to %s, %s, %s", humanize.Count(int64(o.Players)), o.Seed, url, pace, until)
 }
 
 // watch tells how the run goes until the returned function is called.
@@ -113,17 +114,17 @@ func watch(opts *Options, tally *drive.Tally, status *statusline.Line) (stop fun
 }
 
 func live(look drive.Recent, elapsed, of time.Duration) string {
-	clock := render.Duration(elapsed.Truncate(time.Second))
+	clock := humanize.Duration(elapsed.Truncate(time.Second))
 	if of > 0 {
-		clock += " of " + render.Duration(of)
+		clock += " of " + humanize.Duration(of)
 	}
-	text := fmt.Sprintf("%s  %s events/s  p50 %s  p99 %s  max %s  %s sent", clock, render.Count(int64(look.Rate+0.5)),
-		ms(look.LatencyMs.P50), ms(look.LatencyMs.P99), ms(look.LatencyMs.Max), render.Count(look.Answered))
+	text := fmt.Sprintf("%s  %s events/s  p50 %s  p99 %s  max %s  %s sent", clock, humanize.Count(int64(look.Rate+0.5)),
+		ms(look.LatencyMs.P50), ms(look.LatencyMs.P99), ms(look.LatencyMs.Max), humanize.Count(look.Answered))
 	if look.Retries > 0 {
-		text += fmt.Sprintf("  %s retries", render.Count(look.Retries))
+		text += fmt.Sprintf("  %s retries", humanize.Count(look.Retries))
 	}
 	if look.Failed > 0 {
-		text += fmt.Sprintf("  %s failed", render.Count(look.Failed))
+		text += fmt.Sprintf("  %s failed", humanize.Count(look.Failed))
 	}
 	return text
 }
@@ -136,7 +137,7 @@ func ms(x float64) string {
 	case x < 100:
 		return fmt.Sprintf("%.1f ms", x)
 	}
-	return render.Count(int64(x+0.5)) + " ms"
+	return humanize.Count(int64(x+0.5)) + " ms"
 }
 
 func (r *Report) print(opts *Options) error {
@@ -145,29 +146,29 @@ func (r *Report) print(opts *Options) error {
 	}
 	target := "as fast as possible"
 	if r.TargetRate > 0 {
-		target = render.Count(int64(r.TargetRate+0.5)) + " events/s"
+		target = humanize.Count(int64(r.TargetRate+0.5)) + " events/s"
 	}
 	var lines []string
 	row := func(name, value string) { lines = append(lines, render.Pad(name, 10)+value) }
 	row("target", target)
-	row("achieved", fmt.Sprintf("%s events/s over %s", render.Count(int64(r.AchievedRate+0.5)), render.Duration(time.Duration(r.Seconds*float64(time.Second)))))
-	row("sent", fmt.Sprintf("%s events in %s requests", render.Count(r.Sent), render.Count(r.Requests)))
-	row("stored", render.Count(r.Stored))
+	row("achieved", fmt.Sprintf("%s events/s over %s", humanize.Count(int64(r.AchievedRate+0.5)), humanize.Duration(time.Duration(r.Seconds*float64(time.Second)))))
+	row("sent", fmt.Sprintf("%s events in %s requests", humanize.Count(r.Sent), humanize.Count(r.Requests)))
+	row("stored", humanize.Count(r.Stored))
 	if r.Rejected > 0 {
-		row("rejected", render.Count(r.Rejected))
+		row("rejected", humanize.Count(r.Rejected))
 	}
 	if r.Failed > 0 {
-		row("failed", render.Count(r.Failed))
+		row("failed", humanize.Count(r.Failed))
 	}
 	if r.Unsent > 0 {
-		row("not sent", render.Count(r.Unsent))
+		row("not sent", humanize.Count(r.Unsent))
 	}
 	if r.Retries > 0 {
-		row("retries", render.Count(r.Retries))
+		row("retries", humanize.Count(r.Retries))
 	}
 	row("latency", fmt.Sprintf("p50 %s  p90 %s  p99 %s  max %s", ms(r.LatencyMs.P50), ms(r.LatencyMs.P90), ms(r.LatencyMs.P99), ms(r.LatencyMs.Max)))
 	for _, reason := range r.reasons() {
-		row("", fmt.Sprintf("%s × %s", render.Count(r.Reasons[reason]), reason))
+		row("", fmt.Sprintf("%s × %s", humanize.Count(r.Reasons[reason]), reason))
 	}
 	_, err := fmt.Fprintln(opts.IO.Out, strings.Join(lines, "\n"))
 	return err
@@ -184,7 +185,7 @@ func (r *Report) reasons() []string {
 func (r *Report) verdict(ctx context.Context, opts *Options) error {
 	if bad := r.Rejected + r.Failed; bad > 0 {
 		return &problem.Error{
-			What:  fmt.Sprintf("%s of %s events were not stored", render.Count(bad), render.Count(r.Sent)),
+			What:  fmt.Sprintf("%s of %s events were not stored", humanize.Count(bad), humanize.Count(r.Sent)),
 			Cause: fmt.Errorf("%s", r.reasons()[0]),
 			Next:  "see gmctl status, and run it again with --seed " + fmt.Sprint(opts.Seed),
 		}

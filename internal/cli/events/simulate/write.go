@@ -9,8 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/problem"
-	"github.com/gamemetrics/gmctl/internal/render"
 )
 
 // write writes the events as NDJSON, without ids and without waiting: they are
@@ -39,7 +39,7 @@ func write(ctx context.Context, opts *Options) error {
 		return unwritten(name, err)
 	}
 	if opts.Out != "" {
-		fmt.Fprintf(opts.IO.Err, "%s events of seed %d written to %s\n", render.Count(n), opts.Seed, opts.Out)
+		fmt.Fprintf(opts.IO.Err, "%s events of seed %d written to %s\n", humanize.Count(n), opts.Seed, opts.Out)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka/groups"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -74,7 +75,7 @@ func runList(ctx context.Context, opts *showOptions) error {
 	table := render.NewTable(opts.IO, "GROUP", "STATE", "MEMBERS", "TOPICS", "LAG", "PROTOCOL", "COORDINATOR")
 	table.AlignRight(2, 4, 6)
 	for _, g := range all {
-		table.Row(g.Name, paintState(table.Paint, g), fmt.Sprint(len(g.Members)), topicsOf(g), render.Count(g.Lag), g.Protocol, fmt.Sprint(g.Coordinator))
+		table.Row(g.Name, paintState(table.Paint, g), fmt.Sprint(len(g.Members)), topicsOf(g), humanize.Count(g.Lag), g.Protocol, fmt.Sprint(g.Coordinator))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -151,7 +152,7 @@ func runDescribe(ctx context.Context, opts *showOptions) error {
 func print(io *iostreams.IOStreams, g groups.Group) error {
 	paint := io.PaintOut
 	fmt.Fprintf(io.Out, "%s  %s, %s, lag %s, %s protocol, coordinator %d\n", paint(iostreams.Bold, g.Name),
-		paintState(paint, g), render.Plural(len(g.Members), "member"), render.Count(g.Lag), g.Protocol, g.Coordinator)
+		paintState(paint, g), humanize.Plural(len(g.Members), "member"), humanize.Count(g.Lag), g.Protocol, g.Coordinator)
 	return Partitions(io, []groups.Group{g}, false)
 }
 
@@ -188,5 +189,5 @@ func lag(paint render.Painter, n int64) string {
 	case n == 0:
 		return "0"
 	}
-	return paint(iostreams.Yellow, render.Count(n))
+	return paint(iostreams.Yellow, humanize.Count(n))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka/groups"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -98,12 +99,12 @@ func printMoves(opts *resetOptions, moves []groups.Move) error {
 			note = table.Paint(iostreams.Yellow, "the nearest there is")
 		}
 		again, skipped = again+m.Again, skipped+m.Skipped
-		table.Row(m.Topic, fmt.Sprint(m.Partition), orDash(m.From), fmt.Sprint(m.To), render.Count(m.Again), render.Count(m.Skipped), note)
+		table.Row(m.Topic, fmt.Sprint(m.Partition), orDash(m.From), fmt.Sprint(m.To), humanize.Count(m.Again), humanize.Count(m.Skipped), note)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	effect := fmt.Sprintf("%s to read again, %s skipped", render.Plural(int(again), "record"), render.Count(skipped))
+	effect := fmt.Sprintf("%s to read again, %s skipped", humanize.Plural(int(again), "record"), humanize.Count(skipped))
 	if opts.Execute {
 		fmt.Fprintf(opts.IO.Err, "%s %s was reset: %s\n", opts.IO.Paint(iostreams.Green, "✓"), opts.Group, effect)
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
 	groupcommands "github.com/gamemetrics/gmctl/internal/cli/kafka/groups"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/groups"
@@ -161,7 +162,7 @@ func table(io *iostreams.IOStreams, lags []Lag) *render.TableWriter {
 		if l.Unknown > 0 {
 			note = t.Paint(iostreams.Red, fmt.Sprintf("%d of unknown lag", l.Unknown))
 		}
-		t.Row(l.Group, l.State, l.Topic, fmt.Sprint(l.Partitions), render.Count(l.Lag), render.Count(l.Worst), note)
+		t.Row(l.Group, l.State, l.Topic, fmt.Sprint(l.Partitions), humanize.Count(l.Lag), humanize.Count(l.Worst), note)
 	}
 	return t
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/produce"
@@ -108,7 +109,7 @@ func run(ctx context.Context, opts *Options) error {
 		}
 	} else if err == nil || result.Records > 0 {
 		fmt.Fprintf(opts.IO.Err, "%s %s acknowledged by %s (%s)\n", opts.IO.Paint(iostreams.Green, "✓"),
-			render.Plural(result.Records, "record"), opts.Topic, render.Plural(len(result.Partitions), "partition"))
+			humanize.Plural(result.Records, "record"), opts.Topic, humanize.Plural(len(result.Partitions), "partition"))
 	}
 	return err
 }
@@ -183,7 +184,7 @@ func lines(in io.Reader, parse func([]byte) (kafka.Record, error)) func() (kafka
 		}
 		err := scanner.Err()
 		if errors.Is(err, bufio.ErrTooLong) {
-			return kafka.Record{}, &problem.Error{What: fmt.Sprintf("line %d of the input is longer than %s", number+1, render.Bytes(maxLine)), Next: "send smaller records", Kind: problem.Usage}
+			return kafka.Record{}, &problem.Error{What: fmt.Sprintf("line %d of the input is longer than %s", number+1, humanize.Bytes(maxLine)), Next: "send smaller records", Kind: problem.Usage}
 		}
 		if err != nil {
 			return kafka.Record{}, &problem.Error{What: "the input could not be read", Cause: err}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka/smoketest"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -136,7 +137,7 @@ func mark(paint render.Painter, r smoketest.TopicReport) string {
 	return paint(iostreams.Green, "✓")
 }
 
-func count(n int) string { return render.Count(int64(n)) }
+func count(n int) string { return humanize.Count(int64(n)) }
 
 // ms prints a latency; a topic from which nothing came has none.
 func ms(n int, value float64) string {
@@ -195,7 +196,7 @@ func verdict(io *iostreams.IOStreams, report smoketest.Report) error {
 			records += r.Consumed
 		}
 		fmt.Fprintf(io.Err, "%s %s passed: %s there and back in %s\n", io.Paint(iostreams.Green, "✓"),
-			render.Plural(len(report.Topics), "topic"), render.Plural(records, "record"), render.Duration(time.Duration(report.Seconds*float64(time.Second))))
+			humanize.Plural(len(report.Topics), "topic"), humanize.Plural(records, "record"), humanize.Duration(time.Duration(report.Seconds*float64(time.Second))))
 		return nil
 	}
 	failed := 0
@@ -204,7 +205,7 @@ func verdict(io *iostreams.IOStreams, report smoketest.Report) error {
 			failed++
 		}
 	}
-	fmt.Fprintf(io.Err, "%s\n", io.Paint(iostreams.Bold, fmt.Sprintf("%d of %s failed", failed, render.Plural(len(report.Topics), "topic"))))
+	fmt.Fprintf(io.Err, "%s\n", io.Paint(iostreams.Bold, fmt.Sprintf("%d of %s failed", failed, humanize.Plural(len(report.Topics), "topic"))))
 	return render.Shown(err)
 }
 

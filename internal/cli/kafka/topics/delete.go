@@ -10,9 +10,9 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/confirm"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
-	"github.com/gamemetrics/gmctl/internal/render"
 )
 
 type deleteOptions struct {
@@ -54,7 +54,7 @@ func runDelete(ctx context.Context, opts *deleteOptions) error {
 	}
 	for _, d := range descriptions {
 		fmt.Fprintf(opts.IO.Err, "topic %s goes, with %s in %s\n", opts.IO.Paint(iostreams.Bold, d.Topic),
-			render.Plural(int(d.Records), "record"), render.Plural(d.Partitions, "partition"))
+			humanize.Plural(int(d.Records), "record"), humanize.Plural(d.Partitions, "partition"))
 		if d.Declared {
 			fmt.Fprintf(opts.IO.Err, "  %s the platform needs it: %s\n", opts.IO.Paint(iostreams.Yellow, "!"), d.Description)
 		}

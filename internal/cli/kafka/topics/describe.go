@@ -10,6 +10,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -129,8 +130,8 @@ func printDescription(io *iostreams.IOStreams, d Description) error {
 	paint := io.PaintOut
 	fmt.Fprintf(io.Out, "%s  %s\n", paint(iostreams.Bold, d.Topic), paint(iostreams.Faint, d.Description))
 	fmt.Fprintf(io.Out, "%s, %s each, at least %s in sync for a durable write, %s, %s\n",
-		render.Plural(d.Partitions, "partition"), render.Plural(d.Replicas, "replica"), d.MinInSync,
-		render.Plural(int(d.Records), "record"), paintState(paint, d.State))
+		humanize.Plural(d.Partitions, "partition"), humanize.Plural(d.Replicas, "replica"), d.MinInSync,
+		humanize.Plural(int(d.Records), "record"), paintState(paint, d.State))
 	for _, name := range slices.Sorted(maps.Keys(d.Settings)) {
 		fmt.Fprintf(io.Out, "  %s = %s\n", name, d.Settings[name])
 	}
@@ -144,7 +145,7 @@ func printDescription(io *iostreams.IOStreams, d Description) error {
 			table.Row(fmt.Sprint(p.ID), table.Paint(iostreams.Red, "none"), nodes(p.Replicas), nodes(p.ISR), "-", "-", "-")
 			continue
 		}
-		table.Row(fmt.Sprint(p.ID), fmt.Sprint(p.Leader), nodes(p.Replicas), nodes(p.ISR), fmt.Sprint(p.Start), fmt.Sprint(p.End), render.Count(p.End-p.Start))
+		table.Row(fmt.Sprint(p.ID), fmt.Sprint(p.Leader), nodes(p.Replicas), nodes(p.ISR), fmt.Sprint(p.Start), fmt.Sprint(p.End), humanize.Count(p.End-p.Start))
 	}
 	return table.Flush()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -58,7 +59,7 @@ func runList(ctx context.Context, opts *listOptions) error {
 	table := render.NewTable(opts.IO, "TOPIC", "PARTITIONS", "REPLICAS", "RECORDS", "STATE", "DESCRIPTION")
 	table.AlignRight(1, 2, 3)
 	for _, s := range summaries {
-		table.Row(s.Topic, fmt.Sprint(s.Partitions), fmt.Sprint(s.Replicas), render.Count(s.Records), paintState(table.Paint, s.State), s.Description)
+		table.Row(s.Topic, fmt.Sprint(s.Partitions), fmt.Sprint(s.Replicas), humanize.Count(s.Records), paintState(table.Paint, s.State), s.Description)
 	}
 	if err := table.Flush(); err != nil {
 		return err

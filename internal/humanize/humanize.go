@@ -1,4 +1,5 @@
-package render
+// Package humanize prints quantities as people read them: counts, sizes, times.
+package humanize
 
 import (
 	"fmt"
@@ -6,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/gamemetrics/gmctl/internal/engine"
 )
 
 // Count prints n with a comma between thousands: 1,204,511.
@@ -146,30 +145,15 @@ func Quantity(value float64, unit string) string {
 	if unit == "%" {
 		return number + unit
 	}
-	return number + " " + singular(value, unit)
+	return number + " " + Noun(value, unit)
 }
 
-// singular is the unit of one: "1 event".
-func singular(value float64, unit string) string {
+// Noun is a unit in the number of value: "event" of 1, else "events" as given.
+func Noun(value float64, unit string) string {
 	if value == 1 && len(unit) > 1 {
 		return strings.TrimSuffix(unit, "s")
 	}
 	return unit
-}
-
-// Figure prints a key figure as its value and name: "1,204 events stored",
-// "lag 0 events".
-func Figure(f engine.Figure) string {
-	approx := ""
-	if f.Approx {
-		approx = "~"
-	}
-	// "events stored: 1204 events" would say events twice.
-	if f.Unit == "" || strings.HasPrefix(f.Name, f.Unit) {
-		name := singular(f.Value, f.Unit) + strings.TrimPrefix(f.Name, f.Unit)
-		return approx + Quantity(f.Value, "") + " " + name
-	}
-	return f.Name + " " + approx + Quantity(f.Value, f.Unit)
 }
 
 // Plural prints n and the noun it counts: "1 topic", "6 topics".

@@ -1,14 +1,12 @@
-package render
+package humanize
 
 import (
 	"testing"
 	"time"
-
-	"github.com/gamemetrics/gmctl/internal/engine"
 )
 
-func TestUnits(t *testing.T) {
-	now := epoch
+func TestAsPeopleReadThem(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct{ got, want string }{
 		{Count(0), "0"},
 		{Count(999), "999"},
@@ -43,13 +41,17 @@ func TestUnits(t *testing.T) {
 		{Ago(now.Add(-26*time.Hour), now), "26h ago"},
 		{Ago(now.Add(-100*time.Hour), now), "4d ago"},
 		{Ago(time.Time{}, now), "-"},
-		{Figure(engine.Figure{Name: "events stored", Value: 1204, Unit: "events"}), "1,204 events stored"},
-		{Figure(engine.Figure{Name: "events stored", Value: 1, Unit: "events"}), "1 event stored"},
-		{Figure(engine.Figure{Name: "published", Value: 1, Unit: "events"}), "published 1 event"},
-		{Figure(engine.Figure{Name: "lag", Value: 3, Unit: "events"}), "lag 3 events"},
-		{Figure(engine.Figure{Name: "on disk", Value: 48 << 20, Unit: "bytes", Approx: true}), "on disk ~48.0 MiB"},
-		{Figure(engine.Figure{Name: "topics", Value: 6}), "6 topics"},
-		{Figure(engine.Figure{Name: "latency", Value: 0.0124, Unit: "s"}), "latency 12ms"},
+		{Quantity(48<<20, "bytes"), "48.0 MiB"},
+		{Quantity(0.0124, "s"), "12ms"},
+		{Quantity(12.34, "%"), "12.3%"},
+		{Quantity(6, ""), "6"},
+		{Quantity(1, "events"), "1 event"},
+		{Quantity(2000, "events"), "2,000 events"},
+		{Quantity(1, "s"), "1.0s"},
+		{Age(now.Add(-time.Hour), now), "1h"},
+		{Age(time.Time{}, now), "-"},
+		{Noun(1, "events"), "event"},
+		{Noun(0, "events"), "events"},
 		{Plural(1, "topic"), "1 topic"},
 		{Plural(1200, "topic"), "1,200 topics"},
 	} {
