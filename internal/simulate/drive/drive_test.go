@@ -177,9 +177,9 @@ func TestCancellingFinishesWhatIsOnItsWay(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(2*time.Second, cancel)
 		var tally Tally
-		Run(ctx, Options{Next: players(10), Send: answerIn(100 * time.Millisecond), Rate: 50, Connections: 10, Grace: time.Second}, &tally)
+		Run(ctx, Options{Next: players(10), Send: answerIn(20 * time.Millisecond), Rate: 50, Connections: 10, Grace: time.Second}, &tally)
 		r := tally.Report(50)
-		if r.Failed != 0 || r.Stored < 80 || r.Sent+r.Unsent > 101 {
+		if r.Failed != 0 || r.Stored != r.Sent || r.Stored < 80 || r.Sent+r.Unsent > 101 {
 			t.Errorf("%+v", r)
 		}
 	})
