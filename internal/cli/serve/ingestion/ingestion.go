@@ -4,28 +4,21 @@ package ingestion
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
-	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // Options are what the command is given.
 type Options struct {
-	Log       io.Writer
-	LogFormat string // text or json
+	service.Options
 
-	Listen        string
-	DatabaseURL   string // empty: PG* variables
 	Migrate       bool
 	MaxAge        time.Duration
 	MaxAhead      time.Duration
@@ -37,7 +30,6 @@ type Options struct {
 	MaxQueue      int
 	Deadline      time.Duration
 	ShutdownGrace time.Duration
-	LogLevel      string
 }
 
 // NewCommand returns `gmctl serve ingestion`.
@@ -56,11 +48,7 @@ stored in PostgreSQL.
   GET  /metrics               Prometheus
   GET  /openapi.json          the description of all this
 
-Each flag has an environment variable (--log-format too: GMCTL_LOG_FORMAT); the
-flag wins. The database is named by --database-url, or by the usual PGHOST,
-PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE … Other users of the machine
-can read a command line: put a password into GMCTL_DATABASE_URL, PGPASSWORD or
-PGPASSFILE.
+` + service.Configuration + `
 
 The service starts when PostgreSQL is not there yet: it is alive, not ready, and
 answers events with 503 and Retry-After until the database comes. SIGTERM ends it
@@ -71,19 +59,14 @@ when the requests in flight are answered. Logs go to stderr.`,
     -d '{"playerId":"p1","eventType":"login","timestamp":"'$(date -u +%FT%TZ)'"}'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flagenv.Apply(cmd.Flags(), os.Getenv); err != nil {
+			if err := opts.Complete(cmd, f); err != nil {
 				return err
-			}
-			opts.Log, opts.LogFormat = f.IO.Err, f.LogFormat
-			if format := os.Getenv(flagenv.Variable("log-format")); format != "" && !cmd.Flags().Changed("log-format") {
-				opts.LogFormat = format
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8080", "`address` to serve on; :8080 for all interfaces")
-	flags.StringVar(&opts.DatabaseURL, "database-url", "", "PostgreSQL to store in, as a `URL` or keyword=value; default: the PG* variables")
+	opts.Define(flags, service.Purpose{Port: 8080, Listens: "serve on", Database: "store in"})
 	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
 	flags.DurationVar(&opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
 	flags.DurationVar(&opts.MaxAhead, "max-ahead", rules.MaxAhead, "how far ahead of now the timestamp of an event may lie")
@@ -95,25 +78,8 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.IntVar(&opts.MaxQueue, "max-queue", 20_000, "`events` that may wait for a writer; more are answered 503")
 	flags.DurationVar(&opts.Deadline, "deadline", 5*time.Second, "how long storing may take before a request is answered 503")
 	flags.DurationVar(&opts.ShutdownGrace, "shutdown-grace", 15*time.Second, "how long requests in flight may take once told to stop")
-	flags.StringVar(&opts.LogLevel, "log-level", "info", "least `level` that is logged: debug, info, warn or error")
 	flagenv.Bind(flags)
 	return cmd
-}
-
-// logger returns the service's log.
-func (o *Options) logger() (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.LogLevel)); err != nil {
-		return nil, usage(fmt.Sprintf("there is no log level %q", o.LogLevel), "choose debug, info, warn or error")
-	}
-	options := &slog.HandlerOptions{Level: level}
-	switch o.LogFormat {
-	case "json":
-		return slog.New(slog.NewJSONHandler(o.Log, options)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(o.Log, options)), nil
-	}
-	return nil, usage(fmt.Sprintf("there is no log format %q", o.LogFormat), "choose text or json")
 }
 
 // validate refuses limits that cannot be meant.
@@ -125,14 +91,10 @@ func (o *Options) validate() error {
 		"deadline": o.Deadline > 0, "shutdown-grace": o.ShutdownGrace > 0,
 	} {
 		if !ok {
-			return usage("--"+flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")
+			return service.Usage("--"+flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")
 		}
 	}
 	return nil
-}
-
-func usage(what, next string) error {
-	return &problem.Error{What: what, Next: next, Kind: problem.Usage}
 }
 
 // run serves until ctx ends.
@@ -140,7 +102,7 @@ func run(ctx context.Context, opts *Options) error {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	log, err := opts.logger()
+	log, err := opts.Logger()
 	if err != nil {
 		return err
 	}

@@ -1,27 +1,21 @@
 package ingestion_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
-	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
-	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/testenv/postgres"
+	"github.com/gamemetrics/gmctl/internal/testenv/serve"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -29,107 +23,8 @@ var pg = postgres.Shared{Options: postgres.Options{Unsafe: true}}
 
 func TestMain(m *testing.M) { os.Exit(pg.Main(m)) }
 
-// service is a running `gmctl serve ingestion`.
-type service struct {
-	url  string
-	log  *log
-	stop context.CancelFunc
-	done chan error
-}
-
-// log is a buffer that is written and read at the same time.
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func start(t *testing.T, args ...string) *service {
-	t.Helper()
-	s := &service{log: &log{}, done: make(chan error, 1)}
-	streams, _, _, _ := iostreams.Test()
-	streams.Err = s.log
-	f := factory.New(streams)
-	f.LogFormat = "text"
-	cmd := ingestion.NewCommand(f)
-	cmd.SetArgs(append([]string{"--listen", "127.0.0.1:0"}, args...))
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	s.stop = stop
-	go func() { s.done <- cmd.ExecuteContext(ctx) }()
-	address := regexp.MustCompile(`address=(\S+)`)
-	eventually(t, "the service listens", func() bool {
-		found := address.FindStringSubmatch(s.log.String())
-		if found != nil {
-			s.url = "http://" + found[1]
-		}
-		return found != nil
-	})
-	t.Cleanup(func() { s.end(t) })
-	return s
-}
-
-// end stops the service as SIGTERM does. It may be called twice.
-func (s *service) end(t *testing.T) {
-	t.Helper()
-	s.stop()
-	select {
-	case err := <-s.done:
-		s.done <- nil
-		if err != nil {
-			t.Errorf("the service ended with %v", err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("the service did not end")
-	}
-}
-
-func (s *service) get(t *testing.T, path string) (status int, body string) {
-	t.Helper()
-	response, err := http.Get(s.url + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read(t, response)
-}
-
-func (s *service) post(t *testing.T, path, body string) (status int, answer string) {
-	t.Helper()
-	response, err := http.Post(s.url+path, eventapi.JSON, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read(t, response)
-}
-
-func read(t *testing.T, response *http.Response) (int, string) {
-	t.Helper()
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in 20 s: %s", what)
-		}
-	}
-}
+// command is `gmctl serve ingestion`.
+var command = serve.Command(ingestion.NewCommand)
 
 // event returns the event of a player now, with the given metadata.
 func event(player, metadata string) string {
@@ -153,10 +48,10 @@ func count(t *testing.T, dsn, query string, args ...any) int {
 func TestServeStoresEvents(t *testing.T) {
 	dsn := pg.Database(t)
 	t.Setenv("GMCTL_DATABASE_URL", dsn)
-	s := start(t, "--migrate")
-	eventually(t, "the service is ready", func() bool { status, _ := s.get(t, "/ready"); return status == 200 })
+	s := command.Start(t, "--migrate")
+	serve.Eventually(t, "the service is ready", func() bool { return s.Ready(t) })
 
-	status, answer := s.post(t, eventapi.EventsPath, event("p1", `{"level":7}`))
+	status, answer := s.Post(t, eventapi.EventsPath, event("p1", `{"level":7}`))
 	var accepted eventapi.Accepted
 	if err := json.Unmarshal([]byte(answer), &accepted); status != 201 || err != nil {
 		t.Fatalf("the answer is %d %s", status, answer)
@@ -164,23 +59,25 @@ func TestServeStoresEvents(t *testing.T) {
 	if n := count(t, dsn, `SELECT count(*) FROM events WHERE event_id = $1 AND player_id = 'p1' AND metadata->>'level' = '7'`, accepted.EventID); n != 1 {
 		t.Errorf("the event is there %d times", n)
 	}
-	if status, answer = s.post(t, eventapi.BatchPath, "["+event("p2", "{}")+`,{},`+event("p2", "null")+"]"); status != 207 {
+	if status, answer = s.Post(t, eventapi.BatchPath, "["+event("p2", "{}")+`,{},`+event("p2", "null")+"]"); status != 207 {
 		t.Errorf("the batch was answered %d %s", status, answer)
 	}
 	if n := count(t, dsn, `SELECT count(*) FROM events WHERE player_id = 'p2'`); n != 2 {
 		t.Errorf("%d events of the batch are there", n)
 	}
-	s.end(t)
-	if log := s.log.String(); !strings.Contains(log, "ingestion stopped") || strings.Contains(log, "WARN") {
-		t.Errorf("the log is %s", s.log)
+	if err := s.Stop(t); err != nil {
+		t.Errorf("the service ended with %v", err)
+	}
+	if log := s.Log(); !strings.Contains(log, "ingestion stopped") || strings.Contains(log, "WARN") {
+		t.Errorf("the log is %s", log)
 	}
 }
 
 // Whatever validation lets through, PostgreSQL takes: the answer is 201 or 400,
 // and never that the database refuses it.
 func TestServeOddMetadata(t *testing.T) {
-	s := start(t, "--migrate", "--database-url", pg.Database(t))
-	eventually(t, "the service is ready", func() bool { status, _ := s.get(t, "/ready"); return status == 200 })
+	s := command.Start(t, "--migrate", "--database-url", pg.Database(t))
+	serve.Eventually(t, "the service is ready", func() bool { return s.Ready(t) })
 	for _, metadata := range []string{
 		`{"n":1.7976931348623157e308}`, `{"n":-4.9e-308}`, `{"n":0e-308}`, `{"n":` + strings.Repeat("9", 128) + `}`,
 		`{"n":0.` + strings.Repeat("1", 120) + `e-308}`, `{"n":1e309}`, `{"n":1e131072}`, `{"n":1e-20000}`,
@@ -188,13 +85,13 @@ func TestServeOddMetadata(t *testing.T) {
 		`{"":{"":[[],{},null]}}`, strings.Repeat(`{"a":`, 31) + "[]" + strings.Repeat("}", 31),
 		`{"` + strings.Repeat("k", 30000) + `":1}`, `{"s":"\\u0000 \\\\u0000"}`,
 	} {
-		status, answer := s.post(t, eventapi.EventsPath, event("odd", metadata))
+		status, answer := s.Post(t, eventapi.EventsPath, event("odd", metadata))
 		if status != 201 && status != 400 || strings.Contains(answer, "unstorable") {
 			t.Errorf("%.80s was answered %d %s", metadata, status, answer)
 		}
 	}
 	for _, player := range []string{"\u2028", "‮override", "e\u0301", "𝔘\ufffe"} {
-		if status, answer := s.post(t, eventapi.EventsPath, event(player, "null")); status != 201 && status != 400 || strings.Contains(answer, "unstorable") {
+		if status, answer := s.Post(t, eventapi.EventsPath, event(player, "null")); status != 201 && status != 400 || strings.Contains(answer, "unstorable") {
 			t.Errorf("the player %q was answered %d %s", player, status, answer)
 		}
 	}
@@ -204,29 +101,29 @@ func TestServeOddMetadata(t *testing.T) {
 func TestServeOutlivesItsDatabase(t *testing.T) {
 	server := postgres.Start(t, postgres.Options{}) // durable: what was answered must survive the kill
 	server.Stop(t)
-	s := start(t, "--migrate", "--database-url", server.DSN(), "--deadline", "1s")
-	if status, _ := s.get(t, "/health"); status != 200 {
+	s := command.Start(t, "--migrate", "--database-url", server.DSN(), "--deadline", "1s")
+	if status, _ := s.Get(t, "/health"); status != 200 {
 		t.Errorf("without a database liveness is %d", status)
 	}
-	if status, body := s.get(t, "/ready"); status != 503 || !strings.Contains(body, "nothing listens") {
+	if status, body := s.Get(t, "/ready"); status != 503 || !strings.Contains(body, "nothing listens") {
 		t.Errorf("without a database readiness is %d %s", status, body)
 	}
-	status, answer := s.post(t, eventapi.EventsPath, event("early", "null"))
+	status, answer := s.Post(t, eventapi.EventsPath, event("early", "null"))
 	if status != 503 {
 		t.Errorf("without a database an event was answered %d %s", status, answer)
 	}
-	ready := func() bool { status, _ := s.get(t, "/ready"); return status == 200 }
+	ready := func() bool { return s.Ready(t) }
 
 	server.Restart(t)
-	eventually(t, "the service is ready when the database has come", ready)
-	if status, answer = s.post(t, eventapi.EventsPath, event("between", "null")); status != 201 {
+	serve.Eventually(t, "the service is ready when the database has come", ready)
+	if status, answer = s.Post(t, eventapi.EventsPath, event("between", "null")); status != 201 {
 		t.Errorf("with a database an event was answered %d %s", status, answer)
 	}
 	server.Kill(t)
 	// Sessions outlive the postmaster for a moment; what they commit is committed.
 	late := 0
-	eventually(t, "events are refused after the database was killed", func() bool {
-		status, answer := s.post(t, eventapi.EventsPath, event("late", "null"))
+	serve.Eventually(t, "events are refused after the database was killed", func() bool {
+		status, answer := s.Post(t, eventapi.EventsPath, event("late", "null"))
 		if status == 201 {
 			late++
 		} else if status != 503 {
@@ -235,8 +132,8 @@ func TestServeOutlivesItsDatabase(t *testing.T) {
 		return status == 503
 	})
 	server.Restart(t)
-	eventually(t, "the service is ready again", ready)
-	if status, answer = s.post(t, eventapi.EventsPath, event("late", "null")); status != 201 {
+	serve.Eventually(t, "the service is ready again", ready)
+	if status, answer = s.Post(t, eventapi.EventsPath, event("late", "null")); status != 201 {
 		t.Errorf("with the database back an event was answered %d %s", status, answer)
 	}
 	if n := count(t, server.DSN(), `SELECT count(*) FROM events WHERE player_id = 'between'`); n != 1 {
@@ -249,12 +146,14 @@ func TestServeOutlivesItsDatabase(t *testing.T) {
 
 func TestServeKeepsThePasswordToItself(t *testing.T) {
 	const secret = "hunter2-secret"
-	s := start(t, "--migrate", "--log-level", "debug", "--database-url", "postgres://gamemetrics:"+secret+"@127.0.0.1:1/gamemetrics")
-	_, ready := s.get(t, "/ready")
-	_, answer := s.post(t, eventapi.EventsPath, event("p", "null"))
-	_, metrics := s.get(t, "/metrics")
-	s.end(t)
-	for where, text := range map[string]string{"readiness": ready, "the answer": answer, "the metrics": metrics, "the log": s.log.String()} {
+	s := command.Start(t, "--migrate", "--log-level", "debug", "--database-url", "postgres://gamemetrics:"+secret+"@127.0.0.1:1/gamemetrics")
+	_, ready := s.Get(t, "/ready")
+	_, answer := s.Post(t, eventapi.EventsPath, event("p", "null"))
+	_, metrics := s.Get(t, "/metrics")
+	if err := s.Stop(t); err != nil {
+		t.Errorf("the service ended with %v", err)
+	}
+	for where, text := range map[string]string{"readiness": ready, "the answer": answer, "the metrics": metrics, "the log": s.Log()} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the password is in %s: %s", where, text)
 		}
@@ -280,13 +179,7 @@ func TestServeRefusesWhatCannotBeMeant(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("GMCTL_MAX_AGE", test.env)
-			streams, _, _, _ := iostreams.Test()
-			f := factory.New(streams)
-			f.LogFormat = "text"
-			cmd := ingestion.NewCommand(f)
-			cmd.SilenceErrors, cmd.SilenceUsage = true, true
-			cmd.SetArgs(test.args)
-			err := cmd.ExecuteContext(t.Context())
+			err := command.Run(t.Context(), io.Discard, test.args...)
 			if err == nil || !strings.Contains(err.Error(), test.says) || exitcode.Of(err) != test.code {
 				t.Errorf("the error is %v (exit code %d), want it to say %q (exit code %d)", err, exitcode.Of(err), test.says, test.code)
 			}
@@ -296,14 +189,9 @@ func TestServeRefusesWhatCannotBeMeant(t *testing.T) {
 		})
 	}
 	t.Run("a taken address", func(t *testing.T) {
-		s := start(t, "--database-url", "postgres://127.0.0.1:1/x")
-		streams, _, _, _ := iostreams.Test()
-		f := factory.New(streams)
-		f.LogFormat = "text"
-		cmd := ingestion.NewCommand(f)
-		cmd.SilenceErrors, cmd.SilenceUsage = true, true
-		cmd.SetArgs([]string{"--listen", strings.TrimPrefix(s.url, "http://"), "--database-url", "postgres://127.0.0.1:1/x"})
-		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "another process listens on 127.0.0.1:") {
+		s := command.Start(t, "--database-url", "postgres://127.0.0.1:1/x")
+		err := command.Run(t.Context(), io.Discard, "--listen", s.Address, "--database-url", "postgres://127.0.0.1:1/x")
+		if err == nil || !strings.Contains(err.Error(), "another process listens on 127.0.0.1:") {
 			t.Errorf("the error is %v", err)
 		}
 	})

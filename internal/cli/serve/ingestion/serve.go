@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gamemetrics/gmctl/internal/postgres"
-	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
@@ -30,7 +27,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	listener, err := listen(ctx, o.Listen)
+	listener, err := o.Listener(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,21 +69,6 @@ func (o *Options) config(store ingestion.Store, log *slog.Logger) ingestion.Conf
 		MaxBody: o.MaxBody, MaxBatchBody: o.MaxBatchBody, MaxBatch: o.MaxBatch,
 		Deadline: o.Deadline, ShutdownGrace: o.ShutdownGrace,
 	}
-}
-
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, &problem.Error{
-			What: "another process listens on " + address, Cause: err,
-			Next: "choose another address with --listen, or 127.0.0.1:0 for any free port",
-		}
-	case err != nil:
-		return nil, &problem.Error{What: "cannot listen on " + address, Cause: err, Next: "give --listen a host:port of this machine", Kind: problem.Usage}
-	}
-	return listener, nil
 }
 
 // migration makes the schema as soon as the database is there.

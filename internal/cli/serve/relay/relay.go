@@ -4,9 +4,6 @@ package relay
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,24 +11,20 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/postgres"
-	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
 // Options are what the command is given.
 type Options struct {
-	Log       io.Writer
-	LogFormat string // text or json
-	Kafka     connection.Source
+	service.Options
+	Kafka connection.Source
 
-	Listen      string
-	DatabaseURL string // empty: PG* variables
-	Lane        string
-	Batch       int
-	MaxPoll     time.Duration
-	Adopt       string // empty: none
-	LogLevel    string
+	Lane    string
+	Batch   int
+	MaxPoll time.Duration
+	Adopt   string // empty: none
 }
 
 // NewCommand returns `gmctl serve relay`.
@@ -57,32 +50,26 @@ published events ended, and the relay refuses it. --adopt says what to do then:
 what is stored from then on. It rewrites the table events, and does nothing to a
 database that the relay does not refuse. Give it once, not for ever.
 
-Each flag has an environment variable (--log-format too: GMCTL_LOG_FORMAT); the
-flag wins. The database is named by --database-url, or by the usual PGHOST,
-PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE … SIGTERM ends the relay when
-the transaction in flight is committed. Logs go to stderr.`,
+` + service.Configuration + `
+
+SIGTERM ends the relay when the transaction in flight is committed. Logs go to
+stderr.`,
 		Example: `  gmctl serve relay --database-url postgres://gamemetrics@127.0.0.1/gamemetrics --brokers 127.0.0.1:9092
   GMCTL_DATABASE_URL=postgres://… GMCTL_KAFKA_BROKERS=kafka:9092 gmctl serve relay --log-format json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flagenv.Apply(cmd.Flags(), os.Getenv); err != nil {
+			if err := opts.Complete(cmd, f); err != nil {
 				return err
-			}
-			opts.Log, opts.LogFormat = f.IO.Err, f.LogFormat
-			if format := os.Getenv(flagenv.Variable("log-format")); format != "" && !cmd.Flags().Changed("log-format") {
-				opts.LogFormat = format
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8081", "`address` to serve health and metrics on; :8081 for all interfaces")
-	flags.StringVar(&opts.DatabaseURL, "database-url", "", "PostgreSQL to publish from, as a `URL` or keyword=value; default: the PG* variables")
+	opts.Define(flags, service.Purpose{Port: 8081, Listens: "serve health and metrics on", Database: "publish from"})
 	flags.StringVar(&opts.Lane, "lane", relay.DefaultLane, "`name` under which the position is kept")
 	flags.IntVar(&opts.Batch, "batch", relay.DefaultBatch, "most `events` of one Kafka transaction")
 	flags.DurationVar(&opts.MaxPoll, "max-poll", relay.DefaultMaxPoll, "longest wait between two looks for events when there were none for long")
 	flags.StringVar(&opts.Adopt, "adopt", "", "publish `all` or new events of a database that the relay refuses")
-	flags.StringVar(&opts.LogLevel, "log-level", "info", "least `level` that is logged: debug, info, warn or error")
 	flagenv.Bind(flags)
 	opts.Kafka = connection.Flags(cmd, f)
 	return cmd
@@ -91,35 +78,15 @@ the transaction in flight is committed. Logs go to stderr.`,
 func (o *Options) validate() error {
 	switch {
 	case o.Batch <= 0:
-		return usage("--batch must be more than zero", "leave it out for its default")
+		return service.Usage("--batch must be more than zero", "leave it out for its default")
 	case o.MaxPoll <= 0:
-		return usage("--max-poll must be more than zero", "leave it out for its default")
+		return service.Usage("--max-poll must be more than zero", "leave it out for its default")
 	case o.Lane == "":
-		return usage("--lane must not be empty", "leave it out for its default")
+		return service.Usage("--lane must not be empty", "leave it out for its default")
 	case o.Adopt != "" && o.Adopt != string(postgres.AdoptAll) && o.Adopt != string(postgres.AdoptNew):
-		return usage(fmt.Sprintf("--adopt does not take %q", o.Adopt), "choose all or new")
+		return service.Usage(fmt.Sprintf("--adopt does not take %q", o.Adopt), "choose all or new")
 	}
 	return nil
-}
-
-// logger returns the service's log.
-func (o *Options) logger() (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.LogLevel)); err != nil {
-		return nil, usage(fmt.Sprintf("there is no log level %q", o.LogLevel), "choose debug, info, warn or error")
-	}
-	options := &slog.HandlerOptions{Level: level}
-	switch o.LogFormat {
-	case "json":
-		return slog.New(slog.NewJSONHandler(o.Log, options)), nil
-	case "text":
-		return slog.New(slog.NewTextHandler(o.Log, options)), nil
-	}
-	return nil, usage(fmt.Sprintf("there is no log format %q", o.LogFormat), "choose text or json")
-}
-
-func usage(what, next string) error {
-	return &problem.Error{What: what, Next: next, Kind: problem.Usage}
 }
 
 // run publishes until ctx ends.
@@ -127,7 +94,7 @@ func run(ctx context.Context, opts *Options) error {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	log, err := opts.logger()
+	log, err := opts.Logger()
 	if err != nil {
 		return err
 	}

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/gamemetrics/gmctl/internal/postgres"
-	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
@@ -36,7 +33,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	})
 	registry.MustRegister(lagCollector{service, log})
 
-	listener, err := listen(ctx, o.Listen)
+	listener, err := o.Listener(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,21 +66,6 @@ func adopt(ctx context.Context, cfg postgres.Config, what postgres.Adoption) err
 	}
 	defer pool.Close()
 	return postgres.Adopt(ctx, pool, what)
-}
-
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, &problem.Error{
-			What: "another process listens on " + address, Cause: err,
-			Next: "choose another address with --listen, or 127.0.0.1:0 for any free port",
-		}
-	case err != nil:
-		return nil, &problem.Error{What: "cannot listen on " + address, Cause: err, Next: "give --listen a host:port of this machine", Kind: problem.Usage}
-	}
-	return listener, nil
 }
 
 func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
