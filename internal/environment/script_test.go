@@ -18,6 +18,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli"
 	"github.com/gamemetrics/gmctl/internal/postgres/server"
 	"github.com/gamemetrics/gmctl/internal/testenv"
+	"github.com/gamemetrics/gmctl/internal/testenv/script"
 )
 
 // The test binary is gmctl itself when a script calls it by that name, and when
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestLocal lives with the environment `local` as a user does, from
-// testdata/script/*.txtar, with a real PostgreSQL. Besides testscript's own
-// commands a script has
+// testdata/script/*.txtar, with a real PostgreSQL. Besides the commands
+// of every script these have
 //
 //	kill9 supervisor|postgres    ends that process of the environment with SIGKILL
 func TestLocal(t *testing.T) {
@@ -42,18 +43,14 @@ func TestLocal(t *testing.T) {
 	for dir := root; dir != filepath.Dir(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
 		_ = os.Chmod(dir, 0o755) // PostgreSQL's user passes through; not ours to change where it fails
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
-		WorkdirRoot:         root,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+	script.Run(t, testscript.Params{
+		Dir:         filepath.Join("testdata", "script"),
+		WorkdirRoot: root,
 		Setup: func(env *testscript.Env) error {
-			home := filepath.Join(env.WorkDir, "home")
-			env.Setenv("HOME", home)
 			env.Setenv("XDG_CACHE_HOME", cache)
-			env.Setenv("TERM", "dumb")
+			home := env.Getenv("HOME")
 			env.Defer(func() { endSupervisor(t, home) })
-			return os.MkdirAll(home, 0o755)
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"kill9": kill9},
 	})

@@ -3,11 +3,8 @@ package events_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -22,14 +19,12 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/ingestion"
 	"github.com/gamemetrics/gmctl/internal/testenv/postgres"
+	"github.com/gamemetrics/gmctl/internal/testenv/script"
 	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/pkg/event"
 )
 
-var (
-	update = flag.Bool("update", false, "rewrite what the scripts compare output with")
-	pg     = postgres.Shared{Options: postgres.Options{Unsafe: true}}
-)
+var pg = postgres.Shared{Options: postgres.Options{Unsafe: true}}
 
 // asGmctl makes the test binary gmctl itself, for tests that kill it.
 const asGmctl = "GMCTL_TEST_AS_GMCTL"
@@ -47,18 +42,14 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs what a user types against the real service over a store in
-// memory, and a Kafka in memory that holds the events of fill. Besides
-// testscript's own commands a script has
+// memory, and a Kafka in memory that holds the events of fill. Besides the
+// commands of every script these have
 //
-//	exits CODE gmctl ARGS...    fails unless the command exits with the code
-//	stored N                    fails unless the service has stored N events
-//	service down|up             takes the service's store down, or up again
+//	stored N           fails unless the service has stored N events
+//	service down|up    takes the service's store down, or up again
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+	script.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			store := ingestion.NewMemory()
 			env.Values["store"] = store
@@ -69,31 +60,11 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("BROKERS", brokers)
 			env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
-			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
-			env.Setenv("TERM", "dumb")
 			env.Setenv("TZ", "UTC")
-			return os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o700)
+			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "stored": stored, "service": service},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"stored": stored, "service": service},
 	})
-}
-
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND [ARGS...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
 }
 
 func stored(ts *testscript.TestScript, neg bool, args []string) {

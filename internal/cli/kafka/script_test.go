@@ -1,13 +1,9 @@
 package kafka_test
 
 import (
-	"errors"
-	"flag"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -16,12 +12,10 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli"
 	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
+	"github.com/gamemetrics/gmctl/internal/testenv/script"
 )
 
-var (
-	update = flag.Bool("update", false, "rewrite what the scripts compare output with")
-	real   = testkafka.Shared{Options: testkafka.Options{TLS: true, SASL: true}}
-)
+var real = testkafka.Shared{Options: testkafka.Options{TLS: true, SASL: true}}
 
 // The test binary is gmctl itself when a script calls it by that name.
 func TestMain(m *testing.M) {
@@ -62,30 +56,17 @@ func TestScriptsOnApacheKafka(t *testing.T) {
 	})
 }
 
-// runScripts runs the scripts of a folder in a home of their own. Besides
-// testscript's own commands a script has
-//
-//	exits CODE gmctl ARGS...    fails unless the command exits with the code
-//
-// and $NOBODY, an address on which nothing listens.
+// runScripts runs the scripts of a folder. They have $NOBODY, an address on which
+// nothing listens.
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
-			env.Setenv("TERM", "dumb")
-			unused, err := unusedAddress()
-			if err != nil {
-				return err
-			}
-			env.Setenv("NOBODY", unused)
-			return setup(env)
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
-	})
+	script.Run(t, testscript.Params{Dir: dir, Setup: func(env *testscript.Env) error {
+		unused, err := unusedAddress()
+		if err != nil {
+			return err
+		}
+		env.Setenv("NOBODY", unused)
+		return setup(env)
+	}})
 }
 
 func unusedAddress() (string, error) {
@@ -94,22 +75,4 @@ func unusedAddress() (string, error) {
 		return "", err
 	}
 	return l.Addr().String(), l.Close()
-}
-
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND [ARGS...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
 }

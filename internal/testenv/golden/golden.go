@@ -11,13 +11,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var update = flag.Bool("update", false, "write the files that output is compared with")
+
+// Updating reports whether the files that tests compare with are to be written
+// rather than compared.
+func Updating() bool { return *update }
 
 // Check compares got with testdata/name.
 func Check(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if *update {
+	if Updating() {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
