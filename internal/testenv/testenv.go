@@ -11,8 +11,10 @@ import (
 
 // The components a test can need, as GMCTL_TEST_REQUIRE names them.
 const (
-	Kafka    = "kafka"    // a real Apache Kafka: java and mvn
-	Postgres = "postgres" // PostgreSQL's initdb and postgres
+	AWS       = "aws"       // the AWS API emulator: python3 with venv
+	Kafka     = "kafka"     // a real Apache Kafka: java and mvn
+	Postgres  = "postgres"  // PostgreSQL's initdb and postgres
+	Terraform = "terraform" // terraform and its AWS provider
 )
 
 // RequireVariable names components, separated by commas, or "all": a test that
@@ -22,10 +24,14 @@ const RequireVariable = "GMCTL_TEST_REQUIRE"
 // howToGet says how a machine gets a component.
 func howToGet(component string) string {
 	switch component {
+	case AWS:
+		return "install Python 3 (Debian: apt-get install python3-venv); the emulator itself comes from PyPI"
 	case Kafka:
 		return "install Java 17 or later and Maven (Debian: apt-get install openjdk-17-jre-headless maven); the broker itself comes from Maven Central"
 	case Postgres:
 		return "install PostgreSQL (Debian: apt-get install postgresql), or let gmctl download it: it needs Maven Central"
+	case Terraform:
+		return "install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install; the AWS provider comes from its registry"
 	}
 	return "see the folder internal/testenv/" + component
 }

@@ -1,0 +1,374 @@
+"""Starts ministack with what the platform uses of AWS and ministack lacks.
+
+EKS: cluster and node group updates, versions of clusters and add-ons, time
+spent in CREATING and UPDATING, launch templates of node groups, an issuer with
+https as AWS has it, a security group for the cluster.
+RDS: master passwords that RDS manages in Secrets Manager, exported logs.
+ElastiCache: whether minor versions are upgraded by themselves.
+
+EMULATOR_EKS_SECONDS is how long EKS takes to create or update something.
+"""
+
+import copy
+import json
+import os
+import re
+import threading
+import time
+import uuid
+
+from ministack import app
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import ec2, eks, elasticache, rds, secretsmanager
+
+EKS_SECONDS = float(os.environ.get("EMULATOR_EKS_SECONDS", "1"))
+
+KUBERNETES_VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35"]
+
+# The default version of each add-on; {} is the cluster's Kubernetes version.
+ADDONS = {
+    "aws-ebs-csi-driver": "v1.53.0-eksbuild.1",
+    "coredns": "v1.12.4-eksbuild.1",
+    "eks-pod-identity-agent": "v1.3.9-eksbuild.1",
+    "kube-proxy": "v{}.0-eksbuild.2",
+    "vpc-cni": "v1.20.4-eksbuild.2",
+}
+
+# PEM in base64, as DescribeCluster has it; nobody listens behind it.
+NO_CERTIFICATE = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
+
+updates = {}  # (account, region, cluster, update id) -> update
+
+
+def ok(body):
+    return eks._json_resp(200, body)
+
+
+def error(status, code, message):
+    return eks._error(status, code, message)
+
+
+def minor(version):
+    return int(version.split(".")[1])
+
+
+def later(action):
+    timer = threading.Timer(EKS_SECONDS, action)
+    timer.daemon = True
+    timer.start()
+
+
+def begin_update(cluster, kind, params, record, change):
+    """Answers with an update in progress that changes record when it is done."""
+    if record["status"] != "ACTIVE":
+        return error(409, "ResourceInUseException", "It cannot be updated while it is " + record["status"])
+    update = {
+        "id": str(uuid.uuid4()),
+        "status": "InProgress",
+        "type": kind,
+        "params": [{"type": name, "value": value} for name, value in params],
+        "createdAt": time.time(),
+        "errors": [],
+    }
+    updates[get_account_id(), get_region(), cluster, update["id"]] = update
+    record["status"] = "UPDATING"
+
+    def finish():
+        change()
+        record["status"] = "ACTIVE"
+        update["status"] = "Successful"
+
+    later(finish)
+    return ok({"update": copy.deepcopy(update)})
+
+
+def update_cluster_version(name, cluster, body):
+    wanted = body.get("version", "")
+    if wanted not in KUBERNETES_VERSIONS or minor(wanted) != minor(cluster["version"]) + 1:
+        return error(
+            400,
+            "InvalidParameterException",
+            "Unsupported Kubernetes minor version update from %s to %s" % (cluster["version"], wanted),
+        )
+    return begin_update(
+        name, "VersionUpdate", [("Version", wanted)], cluster, lambda: cluster.update(version=wanted)
+    )
+
+
+def update_cluster_config(name, cluster, body):
+    def change():
+        if "logging" in body:
+            cluster["logging"] = body["logging"]
+        cluster["resourcesVpcConfig"].update(body.get("resourcesVpcConfig") or {})
+
+    kind = "LoggingUpdate" if "logging" in body else "EndpointAccessUpdate"
+    return begin_update(name, kind, [], cluster, change)
+
+
+def update_nodegroup_version(name, cluster, group, body):
+    wanted = body.get("version") or cluster["version"]
+    if minor(wanted) > minor(cluster["version"]):
+        return error(
+            400,
+            "InvalidParameterException",
+            "Nodegroup version %s is newer than cluster version %s" % (wanted, cluster["version"]),
+        )
+
+    def change():
+        group.update(version=wanted, releaseVersion=release(wanted))
+        if body.get("launchTemplate"):
+            group["launchTemplate"] = body["launchTemplate"]
+
+    return begin_update(name, "VersionUpdate", [("Version", wanted)], group, change)
+
+
+def update_nodegroup_config(name, group, body):
+    scaling = {**group["scalingConfig"], **(body.get("scalingConfig") or {})}
+    if not scaling["minSize"] <= scaling["desiredSize"] <= scaling["maxSize"]:
+        return error(400, "InvalidParameterException", "desiredSize must be between minSize and maxSize")
+
+    def change():
+        group["scalingConfig"] = scaling
+        if body.get("updateConfig"):
+            group["updateConfig"] = body["updateConfig"]
+        labels = body.get("labels") or {}
+        group["labels"].update(labels.get("addOrUpdateLabels") or {})
+        for label in labels.get("removeLabels") or []:
+            group["labels"].pop(label, None)
+        taints = body.get("taints") or {}
+        added = taints.get("addOrUpdateTaints") or []
+        gone = {(taint["key"], taint["effect"]) for taint in added + (taints.get("removeTaints") or [])}
+        group["taints"] = [
+            taint for taint in group["taints"] if (taint["key"], taint["effect"]) not in gone
+        ] + added
+
+    return begin_update(name, "ConfigUpdate", [], group, change)
+
+
+def release(version):
+    return version + ".0-20260101"
+
+
+def addon_version(name, kubernetes):
+    return ADDONS.get(name, "v1.0.0-eksbuild.1").format(kubernetes)
+
+
+def addon_versions(query):
+    def value(key):
+        found = query.get(key)
+        return found[0] if isinstance(found, list) else found
+
+    kubernetes = value("kubernetesVersion") or KUBERNETES_VERSIONS[0]
+    compatible = [{"clusterVersion": kubernetes, "platformVersions": ["*"], "defaultVersion": True}]
+    return ok(
+        {
+            "addons": [
+                {
+                    "addonName": name,
+                    "addonVersions": [
+                        {
+                            "addonVersion": addon_version(name, kubernetes),
+                            "architecture": ["amd64", "arm64"],
+                            "compatibilities": compatible,
+                        }
+                    ],
+                }
+                for name in ADDONS
+                if value("addonName") in (None, name)
+            ]
+        }
+    )
+
+
+def created_cluster(body):
+    cluster = eks._clusters[body["name"]]
+    if cluster["version"] not in KUBERNETES_VERSIONS:
+        eks._clusters.pop(body["name"])
+        return error(400, "InvalidParameterException", "unsupported Kubernetes version " + cluster["version"])
+    group = ec2._new_sg_id()
+    ec2._security_groups[group] = {
+        "GroupId": group,
+        "GroupName": "eks-cluster-sg-" + body["name"],
+        "Description": "EKS created security group",
+        "VpcId": vpc_of(cluster["resourcesVpcConfig"]["subnetIds"]),
+        "OwnerId": get_account_id(),
+        "IpPermissions": [],
+        "IpPermissionsEgress": [],
+    }
+    config = cluster["resourcesVpcConfig"]
+    config.update(clusterSecurityGroupId=group, vpcId=ec2._security_groups[group]["VpcId"])
+    cluster["certificateAuthority"]["data"] = NO_CERTIFICATE
+    cluster["upgradePolicy"] = body.get("upgradePolicy") or {"supportType": "EXTENDED"}
+    cluster["identity"]["oidc"]["issuer"] = "https://oidc.eks.%s.amazonaws.com/id/%s" % (
+        get_region(),
+        uuid.uuid4().hex.upper(),
+    )
+    # Without Docker ministack makes the cluster active in a thread of its own.
+    time.sleep(0.05)
+    cluster["status"] = "CREATING"
+    later(lambda: cluster.update(status="ACTIVE"))
+    return ok({"cluster": eks._sanitize(cluster)})
+
+
+def vpc_of(subnets):
+    for subnet in subnets:
+        if subnet in ec2._subnets:
+            return ec2._subnets[subnet]["VpcId"]
+    return ec2._DEFAULT_VPC_ID
+
+
+def created_nodegroup(cluster, body):
+    group = eks._nodegroups["%s/%s" % (cluster, body["nodegroupName"])]
+    group["releaseVersion"] = group["releaseVersion"] or release(group["version"])
+    group["updateConfig"] = body.get("updateConfig") or {"maxUnavailable": 1}
+    if body.get("launchTemplate"):
+        group["launchTemplate"] = body["launchTemplate"]
+        group.pop("diskSize", None)
+    group["status"] = "CREATING"
+    later(lambda: group.update(status="ACTIVE"))
+    return ok({"nodegroup": copy.deepcopy(group)})
+
+
+def delete_cluster(name):
+    cluster = eks._clusters[name]
+    if any(key.startswith(name + "/") for key in eks._nodegroups.keys()):
+        return error(409, "ResourceInUseException", "Cluster has nodegroups attached")
+    for key in [key for key in eks._addons.keys() if key.startswith(name + "/")]:
+        eks._addons.pop(key)
+    ec2._security_groups.pop(cluster["resourcesVpcConfig"]["clusterSecurityGroupId"], None)
+    return None
+
+
+def of_cluster(method, name, rest, body):
+    """Answers what ministack does not; None leaves the request to it."""
+    cluster = eks._clusters.get(name)
+    if not cluster:
+        return None
+    if (method, rest) == ("POST", "/updates"):
+        return update_cluster_version(name, cluster, body)
+    if (method, rest) == ("POST", "/update-config"):
+        return update_cluster_config(name, cluster, body)
+    if (method, rest) == ("DELETE", ""):
+        return delete_cluster(name)
+    where = (get_account_id(), get_region(), name)
+    if (method, rest) == ("GET", "/updates"):
+        return ok({"updateIds": [key[3] for key in updates if key[:3] == where]})
+    found = re.fullmatch(r"/updates/([\w-]+)", rest)
+    if found:
+        update = updates.get((*where, found.group(1)))
+        if update:
+            return ok({"update": update})
+        return error(404, "ResourceNotFoundException", "No update found for ID: " + found.group(1))
+    found = re.fullmatch(r"/node-groups/([\w-]+)/update-(config|version)", rest)
+    if not found:
+        return None
+    group = eks._nodegroups.get("%s/%s" % (name, found.group(1)))
+    if not group:
+        return error(404, "ResourceNotFoundException", "No node group found for name: " + found.group(1))
+    if found.group(2) == "config":
+        return update_nodegroup_config(name, group, body)
+    return update_nodegroup_version(name, cluster, group, body)
+
+
+handle_in_ministack = eks._handle_request_sync
+
+
+def handle_eks(method, path, headers, raw, query):
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError:
+        body = {}
+    if path == "/addons/supported-versions":
+        return addon_versions(query)
+    if path == "/cluster-versions":
+        return ok(
+            {
+                "clusterVersions": [
+                    {"clusterVersion": version, "status": "STANDARD_SUPPORT", "versionStatus": "STANDARD_SUPPORT"}
+                    for version in KUBERNETES_VERSIONS
+                ]
+            }
+        )
+    found = re.fullmatch(r"/clusters/([\w-]+)(/.*)?", path)
+    if found:
+        answer = of_cluster(method, found.group(1), found.group(2) or "", body)
+        if answer is not None:
+            return answer
+    adds = re.fullmatch(r"/clusters/([\w-]+)/addons", path)
+    if adds and method == "POST" and not body.get("addonVersion") and found.group(1) in eks._clusters:
+        body["addonVersion"] = addon_version(body.get("addonName", ""), eks._clusters[found.group(1)]["version"])
+        raw = json.dumps(body).encode()
+    answer = handle_in_ministack(method, path, headers, raw, query)
+    if method != "POST" or answer[0] != 200:
+        return answer
+    if path == "/clusters":
+        return created_cluster(body)
+    found = re.fullmatch(r"/clusters/([\w-]+)/node-groups", path)
+    if found:
+        return created_nodegroup(found.group(1), body)
+    return answer
+
+
+create_in_ministack = rds._create_db_instance
+delete_in_ministack = rds._delete_db_instance
+instance_in_ministack = rds._instance_xml
+replication_group_in_ministack = elasticache._rg_xml
+
+
+def create_db_instance(params):
+    answer = create_in_ministack(params)
+    name = rds._p(params, "DBInstanceIdentifier")
+    if answer[0] != 200:
+        return answer
+    instance = rds._instances[name]
+    instance["EnabledCloudwatchLogsExports"] = rds._parse_member_list(params, "EnableCloudwatchLogsExports")
+    if rds._p(params, "ManageMasterUserPassword") == "true":
+        instance["MasterUserSecretArn"] = secretsmanager.create_secret_in_process(
+            "rds!db-" + str(uuid.uuid4()),
+            json.dumps({"username": instance["MasterUsername"], "password": uuid.uuid4().hex}),
+            description="Secret managed by RDS for DB instance " + name,
+        )
+    return answer
+
+
+def delete_db_instance(params):
+    instance = rds._instances.get(rds._p(params, "DBInstanceIdentifier")) or {}
+    arn = instance.get("MasterUserSecretArn")
+    answer = delete_in_ministack(params)
+    if answer[0] == 200 and arn:
+        for key in [key for key, secret in secretsmanager._secrets.items() if secret["ARN"] == arn]:
+            secretsmanager._secrets.pop(key)
+    return answer
+
+
+def instance_xml(instance):
+    logs = "".join("<member>%s</member>" % log for log in instance.get("EnabledCloudwatchLogsExports") or [])
+    text = instance_in_ministack(instance).replace(
+        "<EnabledCloudwatchLogsExports/>",
+        "<EnabledCloudwatchLogsExports>%s</EnabledCloudwatchLogsExports>" % logs,
+    )
+    arn = instance.get("MasterUserSecretArn")
+    if arn:
+        text += (
+            "<MasterUserSecret><SecretArn>%s</SecretArn><SecretStatus>active</SecretStatus></MasterUserSecret>" % arn
+        )
+    return text
+
+
+def replication_group_xml(group):
+    group.setdefault("AutoMinorVersionUpgrade", True)
+    return replication_group_in_ministack(group)
+
+
+def main():
+    eks._handle_request_sync = handle_eks
+    rds._instance_xml = instance_xml
+    elasticache._rg_xml = replication_group_xml
+    for actions in [value for value in vars(rds).values() if isinstance(value, dict) and "CreateDBInstance" in value]:
+        actions["CreateDBInstance"] = create_db_instance
+        actions["DeleteDBInstance"] = delete_db_instance
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+package aws
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/gamemetrics/gmctl/internal/testenv"
+)
+
+// provider is where a mirror keeps hashicorp/aws, below its root.
+const provider = "registry.terraform.io/hashicorp/aws"
+
+// Terraform has the test's terraform take the AWS provider from where the
+// machine has it, or fetch it once per user from the public registry. A test
+// that needs Terraform begins with it; it is skipped where there is none.
+func Terraform(t *testing.T) {
+	t.Helper()
+	_, err := exec.LookPath("terraform")
+	if err != nil {
+		err = errors.New("terraform is not on PATH")
+	}
+	testenv.Require(t, testenv.Terraform, err)
+	if _, err := os.Stat(os.Getenv("TF_CLI_CONFIG_FILE")); err == nil || os.Getenv("TF_PLUGIN_CACHE_DIR") != "" {
+		return // whoever set this knows where the provider is
+	}
+	if mirror, ok := findMirror(); ok {
+		config := filepath.Join(t.TempDir(), "terraform.rc")
+		content := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
+		if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("TF_CLI_CONFIG_FILE", config)
+		return
+	}
+	cache, err := os.UserCacheDir()
+	if err == nil {
+		cache = filepath.Join(cache, "gmctl", "testbed", "terraform-plugins")
+		err = os.MkdirAll(cache, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TF_PLUGIN_CACHE_DIR", cache)
+}
+
+// findMirror looks where Terraform itself does, and in the folders where the
+// people who set up machines tend to put one.
+func findMirror() (root string, ok bool) {
+	patterns := []string{
+		"/opt/*", "/opt/*/*", "/srv/*", "/usr/share/terraform/*", "/usr/local/share/terraform/*", "/usr/lib/terraform/*",
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		patterns = append([]string{filepath.Join(home, ".terraform.d", "*"), filepath.Join(home, ".local/share/terraform/*")}, patterns...)
+	}
+	for _, pattern := range patterns {
+		found, _ := filepath.Glob(filepath.Join(pattern, filepath.FromSlash(provider))) // the patterns are well-formed
+		for _, dir := range found {
+			if holdsThisPlatform(dir) {
+				return filepath.Clean(filepath.Join(dir, "..", "..", "..")), true
+			}
+		}
+	}
+	return "", false
+}
+
+// holdsThisPlatform reports whether the provider is there for this machine,
+// unpacked or as the archive that the registry serves.
+func holdsThisPlatform(dir string) bool {
+	platform := runtime.GOOS + "_" + runtime.GOARCH
+	errFound := errors.New("found")
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return filepath.SkipDir
+		}
+		name := filepath.Base(path)
+		if matched, _ := filepath.Match("*_"+platform+".zip", name); matched || name == platform {
+			return errFound
+		}
+		return nil
+	})
+	return errors.Is(err, errFound)
+}
