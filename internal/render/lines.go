@@ -35,9 +35,7 @@ type lines struct {
 	tally    tally
 	problems []*problem.Error // of the stages
 
-	done    chan struct{}
-	stopped chan struct{}
-	once    sync.Once
+	ticking ticking
 }
 
 type lineStage struct {
@@ -54,30 +52,10 @@ func newLines(io *iostreams.IOStreams, now func() time.Time) *lines {
 	return &lines{io: io, now: now, running: map[string]*lineStage{}}
 }
 
-func (l *lines) start() {
-	l.done, l.stopped = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(l.stopped)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-l.done:
-				return
-			case <-tick.C:
-				l.remind()
-			}
-		}
-	}()
-}
+func (l *lines) start() { l.ticking.start(time.Second, l.remind) }
 
 func (l *lines) Close() {
-	l.once.Do(func() {
-		if l.done != nil {
-			close(l.done)
-			<-l.stopped
-		}
-	})
+	l.ticking.stop()
 }
 
 func (l *lines) Handle(e engine.Event) {

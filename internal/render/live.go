@@ -23,9 +23,7 @@ type live struct {
 	tree     tree
 	finished bool
 
-	done    chan struct{}
-	stopped chan struct{}
-	once    sync.Once
+	ticking ticking
 }
 
 var _ Progress = (*live)(nil)
@@ -40,22 +38,7 @@ func newLive(io *iostreams.IOStreams, now func() time.Time) *live {
 	}
 }
 
-func (l *live) start() {
-	l.done, l.stopped = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(l.stopped)
-		tick := time.NewTicker(frameEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-l.done:
-				return
-			case <-tick.C:
-				l.frame()
-			}
-		}
-	}()
-}
+func (l *live) start() { l.ticking.start(frameEvery, l.frame) }
 
 // Handle takes the event into the next frame; the last event draws the last
 // frame at once.
@@ -69,12 +52,7 @@ func (l *live) Handle(e engine.Event) {
 }
 
 func (l *live) Close() {
-	l.once.Do(func() {
-		if l.done != nil {
-			close(l.done)
-			<-l.stopped
-		}
-	})
+	l.ticking.stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.finish()

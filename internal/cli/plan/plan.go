@@ -64,13 +64,7 @@ it is 0 when there is nothing to do and 10 when there are changes.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	selection.Flags(cmd, &opts.Selection, func() ([]engine.Node, error) {
-		env, err := f.Environment(environment.Options{})
-		if err != nil {
-			return nil, err
-		}
-		return env.Graph.Nodes(), nil
-	})
+	selection.Flags(cmd, &opts.Selection, selection.Stages(f))
 	cmd.Flags().BoolVar(&opts.DetailedExitCode, "detailed-exitcode", false, "exit with 10 when there are changes")
 	render.FormatFlag(cmd, &opts.Output)
 	return cmd

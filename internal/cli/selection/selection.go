@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/environment"
 )
 
 // Flags adds --only and --skip to cmd. nodes returns the stages of the
@@ -25,6 +27,17 @@ func Flags(cmd *cobra.Command, selection *engine.Selection, nodes func() ([]engi
 	}
 	_ = cmd.RegisterFlagCompletionFunc("only", complete)
 	_ = cmd.RegisterFlagCompletionFunc("skip", complete)
+}
+
+// Stages returns the stages of the environment that f makes, for Flags.
+func Stages(f *factory.Factory) func() ([]engine.Node, error) {
+	return func() ([]engine.Node, error) {
+		env, err := f.Environment(environment.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return env.Graph.Nodes(), nil
+	}
 }
 
 // candidates completes the last name of a list such as "kafka,po".

@@ -76,13 +76,7 @@ stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	selection.Flags(cmd, &opts.Selection, func() ([]engine.Node, error) {
-		env, err := f.Environment(environment.Options{})
-		if err != nil {
-			return nil, err
-		}
-		return env.Graph.Nodes(), nil
-	})
+	selection.Flags(cmd, &opts.Selection, selection.Stages(f))
 	flags := cmd.Flags()
 	flags.DurationVar(&opts.Timeout, "timeout", 0, "give up after this `time`; 0 waits as long as it takes")
 	flags.StringSliceVar(&opts.Kafka, "kafka", nil, "use the Kafka at these `host:port`s from now on; embedded goes back to the built-in one")

@@ -165,6 +165,20 @@ func namesOf(byName map[string]*Group, protocol string) []string {
 	return names
 }
 
+// seat is a member of a group and the partitions it has.
+type seat struct {
+	Member
+	partitions map[string][]int32
+}
+
+func newSeat(id string, instance *string, client, host string) seat {
+	s := seat{Member{ID: id, Client: client, Host: host}, make(map[string][]int32)}
+	if instance != nil {
+		s.Instance = *instance
+	}
+	return s
+}
+
 func describeClassic(ctx context.Context, session *kafka.Session, byName map[string]*Group, owners map[string]map[string]map[int32]Member) error {
 	names := namesOf(byName, classic)
 	if len(names) == 0 {
@@ -175,23 +189,20 @@ func describeClassic(ctx context.Context, session *kafka.Session, byName map[str
 		return err
 	}
 	for name, d := range described {
-		g := byName[name]
 		if d.Err != nil {
 			return fmt.Errorf("group %s: %w", name, d.Err)
 		}
-		g.State, g.Coordinator = d.State, d.Coordinator.NodeID
+		var seats []seat
 		for _, m := range d.Members {
-			member := Member{ID: m.MemberID, Client: m.ClientID, Host: m.ClientHost}
-			if m.InstanceID != nil {
-				member.Instance = *m.InstanceID
-			}
-			g.Members = append(g.Members, member)
+			seat := newSeat(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost)
 			if assigned, ok := m.Assigned.AsConsumer(); ok {
 				for _, topic := range assigned.Topics {
-					own(owners[name], topic.Topic, topic.Partitions, member)
+					seat.partitions[topic.Topic] = topic.Partitions
 				}
 			}
+			seats = append(seats, seat)
 		}
+		byName[name].fill(d.State, d.Coordinator.NodeID, seats, owners[name])
 	}
 	return nil
 }
@@ -206,23 +217,32 @@ func describeConsumer(ctx context.Context, session *kafka.Session, byName map[st
 		return err
 	}
 	for name, d := range described {
-		g := byName[name]
 		if d.Err != nil {
 			return fmt.Errorf("group %s: %w", name, d.Err)
 		}
-		g.State, g.Coordinator = d.State, d.Coordinator.NodeID
+		var seats []seat
 		for _, m := range d.Members {
-			member := Member{ID: m.MemberID, Client: m.ClientID, Host: m.ClientHost}
-			if m.InstanceID != nil {
-				member.Instance = *m.InstanceID
-			}
-			g.Members = append(g.Members, member)
+			seat := newSeat(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost)
 			for topic, partitions := range m.Assignment {
-				own(owners[name], topic, slices.Collect(maps.Keys(partitions)), member)
+				seat.partitions[topic] = slices.Collect(maps.Keys(partitions))
 			}
+			seats = append(seats, seat)
 		}
+		byName[name].fill(d.State, d.Coordinator.NodeID, seats, owners[name])
 	}
 	return nil
+}
+
+// fill notes what the coordinator told of the group, and in owners who has which
+// partition.
+func (g *Group) fill(state string, coordinator int32, seats []seat, owners map[string]map[int32]Member) {
+	g.State, g.Coordinator = state, coordinator
+	for _, seat := range seats {
+		g.Members = append(g.Members, seat.Member)
+		for topic, partitions := range seat.partitions {
+			own(owners, topic, partitions, seat.Member)
+		}
+	}
 }
 
 func own(owners map[string]map[int32]Member, topic string, partitions []int32, member Member) {
