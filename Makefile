@@ -2,7 +2,7 @@
 # Go and nothing else, except where its line says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test lint fmt tidy tidy-check cross-check shellcheck docs bench chaos release-check clean
+.PHONY: help up build test lint fmt tidy tidy-check cross-check shellcheck docs screens bench chaos release-check clean
 
 # Arguments, for example: make up ARGS="--only postgres", make test PKG=./internal/config/...
 ARGS   ?=
@@ -60,6 +60,9 @@ shellcheck: ## check the shell scripts (needs shellcheck)
 
 docs: ## write docs/ anew from the code: commands, configuration, JSON Schema
 	@go generate ./internal/cli/docs
+
+screens: build ## take docs/screens.md from a real terminal (needs tmux)
+	@tools/screens/run
 
 bench: build ## measure against peers: make bench NAME=local
 	@go build -o bin/bench ./bench

@@ -66,7 +66,6 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 		store.Maintain(ctx, func(err error) { i.log.Warn("the coming days' partitions could not be made", "error", err) })
 	})
 	say.ready(facts{
-		summary:    "HTTP API",
 		endpoints:  []engine.Endpoint{{Name: "api", URL: "http://" + address}},
 		connection: "http://" + address,
 	})

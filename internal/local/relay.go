@@ -61,7 +61,7 @@ func (r *relayComponent) follow(service *relay.Relay, ended <-chan error, say an
 		case relay.Running:
 			if !serving {
 				serving = true
-				say.ready(facts{summary: "each event exactly once"})
+				say.ready(facts{})
 			}
 			say.warn(nil)
 		case relay.Failing:
@@ -88,8 +88,9 @@ func (r *relayComponent) figures(ctx context.Context) []engine.Figure {
 		r.log.Warn("the lag could not be read", "error", err)
 		return figures
 	}
-	return append(figures,
-		engine.Figure{Name: "lag", Value: float64(lag.Events), Unit: "events", Approx: lag.Capped},
-		engine.Figure{Name: "lag age", Value: lag.Age.Seconds(), Unit: "s"},
-	)
+	figures = append(figures, engine.Figure{Name: "lag", Value: float64(lag.Events), Unit: "events", Approx: lag.Capped})
+	if lag.Events > 0 {
+		figures = append(figures, engine.Figure{Name: "oldest waits", Value: lag.Age.Seconds(), Unit: "s"})
+	}
+	return figures
 }
