@@ -17,6 +17,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/kafka"
 	"github.com/gamemetrics/gmctl/internal/cli/logs"
 	"github.com/gamemetrics/gmctl/internal/cli/plan"
+	"github.com/gamemetrics/gmctl/internal/cli/psql"
 	"github.com/gamemetrics/gmctl/internal/cli/serve"
 	"github.com/gamemetrics/gmctl/internal/cli/status"
 	"github.com/gamemetrics/gmctl/internal/cli/teardown"
@@ -50,9 +51,10 @@ machine, in the background, with no cloud account and nothing to install.`,
 		history.NewCommand(f),
 		meantBy(teardown.NewCommand(f), "stop", "destroy", "delete", "rm"),
 	)
-	group(cmd, "Events and Kafka",
+	group(cmd, "Events, Kafka, PostgreSQL",
 		events.NewCommand(f),
 		kafka.NewCommand(f),
+		meantBy(psql.NewCommand(f), "sql", "db"),
 	)
 	group(cmd, "Services",
 		serve.NewCommand(f),
