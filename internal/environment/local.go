@@ -82,15 +82,12 @@ func (p *platform) probeKafka(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := kafka.NewClient(cfg)
+	session, err := kafka.Open(cfg)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	if err := client.Ping(ctx); err != nil {
-		return kafka.Explain(err, cfg)
-	}
-	return nil
+	defer session.Close()
+	return session.Explain(session.Ping(ctx))
 }
 
 func (p *platform) probeIngestion(ctx context.Context) error {

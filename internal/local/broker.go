@@ -10,11 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/embedded"
+	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // brokerComponent is the Kafka of the environment: kfake in this process, its
@@ -23,6 +22,7 @@ type brokerComponent struct {
 	spec  Spec
 	ports *ports
 	log   *slog.Logger
+	pause time.Duration                // between two looks at a cluster that runs elsewhere
 	to    atomic.Pointer[kafka.Config] // nil while it is not up
 }
 
@@ -69,20 +69,20 @@ func (b *brokerComponent) watch(ctx context.Context, say announcer) error {
 	brokers := b.spec.Brokers
 	cfg := kafka.Config{Brokers: brokers}
 	say.doing("connecting to " + strings.Join(brokers, ","))
-	client, err := kafka.NewClient(cfg)
+	session, err := kafka.Open(cfg)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer session.Close()
 	look := func() (int, error) {
 		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		metadata, err := kadm.NewClient(client).BrokerMetadata(bounded)
-		return len(metadata.Brokers), err
+		cluster, err := kafka.Brokers(bounded, session.Client)
+		return len(cluster.Brokers), session.Explain(err)
 	}
 	count, err := look()
 	if err != nil {
-		return kafka.Explain(err, cfg)
+		return err
 	}
 	b.to.Store(&cfg)
 	say.ready(facts{
@@ -94,10 +94,10 @@ func (b *brokerComponent) watch(ctx context.Context, say announcer) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(2 * time.Second):
+		case <-time.After(b.pause):
 		}
 		if _, err := look(); err != nil && ctx.Err() == nil {
-			say.warn(kafka.Explain(err, cfg))
+			say.warn(problem.From(err))
 		} else {
 			say.warn(nil)
 		}

@@ -77,7 +77,7 @@ func Serve(ctx context.Context, spec Spec) (err error) {
 	}
 	wake := make(chan struct{}, 1)
 	database := &databaseComponent{spec: spec, ports: s.ports, output: logs.writer(Postgres)}
-	broker := &brokerComponent{spec: spec, ports: s.ports, log: logs.logger(Kafka)}
+	broker := &brokerComponent{spec: spec, ports: s.ports, log: logs.logger(Kafka), pause: 2 * time.Second}
 	for name, c := range map[string]component{
 		Postgres:  database,
 		Kafka:     broker,

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
@@ -37,7 +36,7 @@ func throughPlatform(ctx context.Context, target Target) error {
 	if err := stored(ctx, target.DatabaseURL, sent); err != nil {
 		return &problem.Error{What: "the smoke test's event was acknowledged but is not in PostgreSQL", Cause: err, Next: "gmctl logs postgres"}
 	}
-	if err := published(ctx, follower, sent.EventID); err != nil {
+	if err := published(ctx, follower.Client, sent.EventID); err != nil {
 		return &problem.Error{What: "the smoke test's event did not come out of Kafka", Cause: err, Next: "gmctl logs relay"}
 	}
 	return nil
@@ -77,25 +76,35 @@ func stored(ctx context.Context, url string, sent event.Event) error {
 }
 
 // follow returns a consumer of what is published from now on.
-func follow(ctx context.Context, cfg kafka.Config) (*kgo.Client, error) {
-	client, err := kafka.NewClient(cfg, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
+func follow(ctx context.Context, cfg kafka.Config) (*kafka.Session, error) {
+	session, err := kafka.Open(cfg, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics.EventsRaw)
-	if err == nil {
-		err = ends.Error()
-	}
+	from, err := ends(ctx, session.Client)
 	if err != nil {
-		client.Close()
-		return nil, kafka.Explain(err, cfg)
+		session.Close()
+		return nil, session.Explain(err)
 	}
-	from := map[int32]kgo.Offset{}
-	for partition, end := range ends[topics.EventsRaw] {
-		from[partition] = kgo.NewOffset().At(end.Offset)
+	session.AddConsumePartitions(map[string]map[int32]kgo.Offset{topics.EventsRaw: from})
+	return session, nil
+}
+
+// ends returns where each partition of the topic of events ends.
+func ends(ctx context.Context, client *kgo.Client) (map[int32]kgo.Offset, error) {
+	found, err := kafka.FindTopics(ctx, client, []string{topics.EventsRaw})
+	if err != nil {
+		return nil, err
 	}
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topics.EventsRaw: from})
-	return client, nil
+	offsets, err := kafka.EndOffsets(ctx, client, kafka.LedPartitions(found...), kafka.ReadUncommitted)
+	if err != nil {
+		return nil, err
+	}
+	from := make(map[int32]kgo.Offset)
+	for partition, end := range offsets[topics.EventsRaw] {
+		from[partition] = kgo.NewOffset().At(end)
+	}
+	return from, nil
 }
 
 func published(ctx context.Context, follower *kgo.Client, id uuid.UUID) error {

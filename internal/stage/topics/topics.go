@@ -4,8 +4,9 @@ package topics
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
@@ -25,21 +26,18 @@ type stage struct {
 // New returns the stage that has every declared topic in the cluster.
 func New(brokers Brokers) engine.Stage { return &stage{brokers} }
 
-// with runs work with a client of the cluster, and explains its error.
+// with runs work with a session of the cluster, and explains its error.
 func (s *stage) with(ctx context.Context, work func(*kgo.Client) error) error {
 	cfg, err := s.brokers(ctx)
 	if err != nil {
 		return err
 	}
-	client, err := kafka.NewClient(cfg)
+	session, err := kafka.Open(cfg)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	if err := work(client); err != nil {
-		return kafka.Explain(err, cfg)
-	}
-	return nil
+	defer session.Close()
+	return session.Explain(work(session.Client))
 }
 
 // Plan names the topics to create. To remove the stage changes nothing: topics
@@ -104,26 +102,30 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 	return health, nil
 }
 
-// offsets returns the public topics, each with the offsets it has assigned.
+// offsets returns the public topics, each with the offsets it has assigned. One
+// that is missing or has a partition without a leader is down.
 func offsets(ctx context.Context, client *kgo.Client) ([]engine.Component, error) {
 	var names []string
 	for _, t := range topics.Public() {
 		names = append(names, t.Name)
 	}
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, names...)
+	cluster, err := kafka.Describe(ctx, client, names...)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := kafka.EndOffsets(ctx, client, kafka.LedPartitions(slices.Collect(maps.Values(cluster.Topics))...), kafka.ReadUncommitted)
 	if err != nil {
 		return nil, err
 	}
 	var components []engine.Component
 	for _, name := range names {
 		health := engine.Health{State: engine.StateReady}
+		if !cluster.Topics[name].Led() {
+			health.State = engine.StateDown
+		}
 		total := int64(0)
 		for _, end := range ends[name] {
-			if end.Err != nil {
-				health.State = engine.StateDown
-				continue
-			}
-			total += end.Offset
+			total += end
 		}
 		health.Figures = []engine.Figure{{Name: "offsets", Value: float64(total)}}
 		components = append(components, engine.Component{Name: name, Health: health})
