@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/stage/smoke"
 	"github.com/gamemetrics/gmctl/internal/stage/supervisor"
 	"github.com/gamemetrics/gmctl/internal/stage/topics"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // platform is the environment `local`: what runs in its supervisor.
@@ -104,10 +106,18 @@ func (p *platform) probeIngestion(ctx context.Context) error {
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("ingestion answers %s", response.Status)
+	if response.StatusCode == http.StatusOK {
+		return nil
 	}
-	return nil
+	var state eventapi.State
+	if json.NewDecoder(response.Body).Decode(&state) == nil {
+		for _, dependency := range state.Dependencies {
+			if dependency.Status != eventapi.StatusOK {
+				return fmt.Errorf("it cannot use %s: %s", dependency.Name, dependency.Reason)
+			}
+		}
+	}
+	return fmt.Errorf("it answers %s", response.Status)
 }
 
 // connection returns how to connect to a component that runs.

@@ -5,6 +5,7 @@ package environment_test
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,7 @@ func TestMain(m *testing.M) {
 // of every script these have
 //
 //	kill9 supervisor|postgres    ends that process of the environment with SIGKILL
+//	rob postgres                 does the same and takes its port until the script ends
 func TestLocal(t *testing.T) {
 	cache := t.TempDir()
 	_, err := server.Find(t.Context(), "", cache, nil)
@@ -52,7 +54,7 @@ func TestLocal(t *testing.T) {
 			env.Defer(func() { endSupervisor(t, home) })
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"kill9": kill9},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"kill9": kill9, "rob": rob},
 	})
 }
 
@@ -74,6 +76,30 @@ func kill9(ts *testscript.TestScript, neg bool, args []string) {
 	for deadline := time.Now().Add(10 * time.Second); !ended(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("process %d does not end", pid)
+		}
+	}
+}
+
+func rob(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "postgres" {
+		ts.Fatalf("usage: rob postgres")
+	}
+	var record struct {
+		Ports map[string]int `json:"ports"`
+	}
+	ts.Check(readState(ts.Getenv("HOME"), "supervisor.json", &record))
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(record.Ports["postgres"]))
+	pid, err := postgresPID(ts.Getenv("HOME"))
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			ts.Defer(func() { _ = listener.Close() })
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s was not to be had: %v", address, err)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	}
 	var maintenance sync.WaitGroup
 	defer maintenance.Wait()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := whileAt(ctx, "PostgreSQL", url, i.database)
 	defer cancel()
 	maintenance.Go(func() {
 		store.Maintain(ctx, func(err error) { i.log.Warn("the coming days' partitions could not be made", "error", err) })
@@ -69,5 +69,5 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 		endpoints:  []engine.Endpoint{{Name: "api", URL: "http://" + address}},
 		connection: "http://" + address,
 	})
-	return service.Run(ctx, listener)
+	return ended(ctx, service.Run(ctx, listener))
 }

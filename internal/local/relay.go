@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,18 +43,25 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	service := relay.New(relay.Config{Source: source, Kafka: brokers, Wake: r.wake, Log: r.log})
 	r.relay.Store(service)
 	defer r.relay.Store(nil)
-	ended := make(chan error, 1)
-	go func() { ended <- service.Run(ctx) }()
-	return r.follow(service, ended, say)
+	ctx, cancel := whileAt(ctx, "PostgreSQL", url, r.database)
+	defer cancel()
+	ctx, cancel = whileAt(ctx, "Kafka", strings.Join(brokers.Brokers, ","), func() (string, bool) {
+		now, up := r.brokers()
+		return strings.Join(now.Brokers, ","), up
+	})
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx) }()
+	return ended(ctx, r.follow(service, done, say))
 }
 
 // follow tells the relay's state until it has ended.
-func (r *relayComponent) follow(service *relay.Relay, ended <-chan error, say announcer) error {
+func (r *relayComponent) follow(service *relay.Relay, done <-chan error, say announcer) error {
 	const pause = 10 * time.Millisecond
 	serving := false
 	for {
 		select {
-		case err := <-ended:
+		case err := <-done:
 			return err
 		case <-time.After(pause):
 		}

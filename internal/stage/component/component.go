@@ -164,8 +164,11 @@ func (s *stage) Apply(ctx context.Context, report engine.Reporter) error {
 			return err
 		}
 		err := s.probe(ctx)
-		if err == nil || time.Since(began) > serveTimeout {
-			return err
+		if err == nil {
+			return nil
+		}
+		if time.Since(began) > serveTimeout {
+			return &problem.Error{What: fmt.Sprintf("%s runs but does not serve", s.Name), Cause: err, Next: "read why: gmctl logs " + s.Name}
 		}
 		if said != err.Error() {
 			said = err.Error()
