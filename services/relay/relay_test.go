@@ -42,11 +42,18 @@ func (r *running) stop() error {
 
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	if !holdsWithin(15*time.Second, holds) {
+		t.Fatal("waited in vain until " + what)
+	}
+}
+
+func holdsWithin(limit time.Duration, holds func() bool) bool {
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("waited in vain until " + what)
+			return false
 		}
 	}
+	return true
 }
 
 func (r *running) awaitPublished(t testing.TB, m *memory) {
