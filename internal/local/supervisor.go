@@ -44,13 +44,9 @@ func Serve(ctx context.Context, spec Spec) (err error) {
 	if err := os.MkdirAll(LogsDir(spec.Dirs), 0o700); err != nil {
 		return err
 	}
-	lock := flock.New(lockPath(spec.Dirs))
-	held, err := lock.TryLock()
+	lock, err := lockEnvironment(ctx, spec)
 	if err != nil {
-		return fmt.Errorf("lock the environment %s: %w", spec.Env, err)
-	}
-	if !held {
-		return &problem.Error{What: "a supervisor of the environment " + spec.Env + " runs already", Kind: problem.Locked}
+		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 
@@ -87,6 +83,27 @@ func Serve(ctx context.Context, spec Spec) (err error) {
 		s.runners[name] = newRunner(name, c, s.log.With("component", name))
 	}
 	return s.serve(ctx)
+}
+
+// lockEnvironment makes this process the environment's supervisor. Who only looks
+// whether there is one (Client.Alive) holds the lock for an instant, so it is
+// tried again for a moment.
+func lockEnvironment(ctx context.Context, spec Spec) (*flock.Flock, error) {
+	const moment, pause = 250 * time.Millisecond, time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	lock := flock.New(lockPath(spec.Dirs))
+	_, err := lock.TryLockContext(ctx, pause)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, &problem.Error{
+			What: "a supervisor of the environment " + spec.Env + " runs already", Kind: problem.Locked,
+			Next: "see how it is: gmctl status",
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the environment %s: %w", spec.Env, err)
+	}
+	return lock, nil
 }
 
 // serve answers the control API until ctx ends, then stops every component.
