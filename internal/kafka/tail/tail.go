@@ -285,7 +285,8 @@ func poll(ctx context.Context, client *kgo.Client, follow bool) (kgo.Fetches, er
 	if !follow && errors.Is(fetches.Err0(), context.DeadlineExceeded) {
 		return nil, nil
 	}
-	for _, failure := range fetches.Errors() {
+	if failures := fetches.Errors(); len(failures) > 0 {
+		failure := failures[0]
 		if failure.Topic != "" {
 			return nil, fmt.Errorf("topic %s, partition %d: %w", failure.Topic, failure.Partition, failure.Err)
 		}
