@@ -1,10 +1,16 @@
 package docs
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,6 +68,68 @@ func TestTheExitCodesAreDocumented(t *testing.T) {
 	if diff := cmp.Diff(codes, listed); diff != "" {
 		t.Errorf("docs/exit-codes.md and the package exitcode differ:\n%s", diff)
 	}
+}
+
+// docs/output.md lists the documents that commands print, each once.
+func TestTheDocumentsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "docs", "output.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z]\\w+)` \\| `gmctl ").FindAllStringSubmatch(string(text), -1) {
+		listed = append(listed, row[1])
+	}
+	slices.Sort(listed)
+	if diff := cmp.Diff(printedKinds(t), listed); diff != "" {
+		t.Errorf("the documents that the code prints (-) and those in docs/output.md (+) differ:\n%s", diff)
+	}
+}
+
+// printedKinds returns the kinds that the code passes to render.Document, sorted.
+func printedKinds(t *testing.T) []string {
+	t.Helper()
+	kinds := map[string]bool{}
+	err := filepath.WalkDir(filepath.Join(repository, "internal"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || !isDocument(call.Fun) {
+				return true
+			}
+			literal, ok := call.Args[2].(*ast.BasicLit)
+			if !ok {
+				t.Errorf("%s: the kind of a document is not a literal", path)
+				return true
+			}
+			kind, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Error(err)
+			}
+			kinds[kind] = true
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(kinds))
+}
+
+func isDocument(called ast.Expr) bool {
+	selector, ok := called.(*ast.SelectorExpr)
+	if !ok || selector.Sel.Name != "Document" {
+		return false
+	}
+	from, ok := selector.X.(*ast.Ident)
+	return ok && from.Name == "render"
 }
 
 // Every command says what it is, and shows how it is used.
