@@ -127,7 +127,7 @@ func flagTable(b *strings.Builder, flags *pflag.FlagSet) {
 		if value != "" {
 			name += " " + value
 		}
-		if preset := flag.DefValue; preset != "" && preset != "false" && preset != "[]" && preset != "0" && !strings.Contains(usage, "(default") {
+		if preset := flag.DefValue; preset != "" && preset != "false" && preset != "[]" && preset != "0" && preset != "0s" && !strings.Contains(usage, "(default") {
 			usage += " (default " + preset + ")"
 		}
 		fmt.Fprintf(b, "| `%s` | %s |\n", name, strings.ReplaceAll(usage, "|", `\|`))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
+	"github.com/gamemetrics/gmctl/internal/when"
 )
 
 // defaultLimit is how many runs are listed.
@@ -101,22 +101,12 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if age, err := time.ParseDuration(text); err == nil && age >= 0 {
-		return now.Add(-age), nil
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
-			return now.AddDate(0, 0, -n), nil
-		}
-	}
-	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
-		if at, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
-			return at, nil
-		}
+	if at, ok := when.Past(text, now); ok {
+		return at, nil
 	}
 	return time.Time{}, &problem.Error{
 		What: fmt.Sprintf("%q is no time to list runs since", text),
-		Next: "write an age or a time: --since 24h, 7d, 2026-03-01, 2026-03-01T09:30:00Z",
+		Next: "give --since " + when.Forms,
 		Kind: problem.Usage,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/when"
 )
 
 // Target is where a group's offsets shall be moved to.
@@ -33,7 +34,7 @@ const (
 )
 
 // ParseTarget reads "earliest", "latest", an offset, a shift ("+10" or "-10"),
-// a time in RFC 3339, or how long ago as a duration ("15m").
+// or a time as when.Past does ("15m").
 func ParseTarget(text string, now time.Time) (Target, error) {
 	switch text {
 	case "earliest", "beginning", "start":
@@ -47,15 +48,12 @@ func ParseTarget(text string, now time.Time) (Target, error) {
 		}
 		return Target{kind: exact, offset: n}, nil
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
+	if at, ok := when.Past(text, now); ok {
 		return Target{kind: timed, at: at}, nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil {
-		return Target{kind: timed, at: now.Add(-ago.Abs())}, nil
 	}
 	return Target{}, &problem.Error{
 		What: fmt.Sprintf("%q is no place to reset to", text), Kind: problem.Usage,
-		Next: "give earliest, latest, an offset, a shift such as -100, a time such as 2026-01-31T12:00:00Z, or how long ago such as 15m",
+		Next: "give earliest, latest, an offset, a shift such as -100, " + when.Forms,
 	}
 }
 

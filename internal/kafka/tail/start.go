@@ -8,6 +8,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/when"
 )
 
 // Start is where reading begins in every partition.
@@ -20,8 +21,8 @@ type Start struct {
 // Last begins so that the n newest records come first, over all partitions.
 func Last(n int) Start { return Start{last: n} }
 
-// ParseStart reads "beginning", "end", an offset, a time in RFC 3339, or how
-// long ago as a duration.
+// ParseStart reads "beginning", "end", an offset, or a time as
+// when.Past does.
 func ParseStart(text string, now time.Time) (Start, error) {
 	switch text {
 	case "beginning", "start", "earliest":
@@ -32,15 +33,12 @@ func ParseStart(text string, now time.Time) (Start, error) {
 	if offset, err := strconv.ParseInt(text, 10, 64); err == nil && offset >= 0 {
 		return Start{offset: offset}, nil
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
+	if at, ok := when.Past(text, now); ok {
 		return Start{at: at}, nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil {
-		return Start{at: now.Add(-ago.Abs())}, nil
 	}
 	return Start{}, &problem.Error{
 		What: fmt.Sprintf("%q is no place to start from", text), Kind: problem.Usage,
-		Next: "give beginning, end, an offset, a time such as 2026-01-31T12:00:00Z, or how long ago such as 15m",
+		Next: "give beginning, end, an offset, " + when.Forms,
 	}
 }
 

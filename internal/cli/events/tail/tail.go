@@ -17,6 +17,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka/eventtail"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
+	"github.com/gamemetrics/gmctl/internal/when"
 	"github.com/gamemetrics/gmctl/pkg/event"
 )
 
@@ -70,9 +71,9 @@ With -o json each event is one JSON object on a line, as it stands in the topic.
 	flags.StringSliceVar(&opts.Players, "player", nil, "only events of these `ids`, comma separated; repeatable")
 	flags.StringSliceVar(&opts.Types, "type", nil, "only events of these `types`, comma separated; repeatable")
 	flags.StringArrayVar(&opts.Where, "where", nil, "only events that fulfil the `condition`, such as metadata.level=3; repeatable")
-	flags.IntVar(&opts.Last, "last", 0, "begin with so many of the events that are there already; `n`")
-	flags.StringVar(&opts.Since, "since", "", "begin with the events since a `time`: a duration such as 10m, or RFC 3339")
-	flags.IntVarP(&opts.Limit, "limit", "n", 0, "end after so many events; `n`")
+	flags.IntVar(&opts.Last, "last", 0, "begin with this `number` of the newest events")
+	flags.StringVar(&opts.Since, "since", "", "begin with the events since this `time`: 10m, 24h, 7d, 2026-03-01 or RFC 3339")
+	flags.IntVarP(&opts.Limit, "limit", "n", 0, "end after this `number` of events")
 	flags.BoolVar(&opts.NoFollow, "no-follow", false, "end at the last event that is there, instead of waiting for more")
 	flags.StringSliceVar(&opts.Brokers, "brokers", nil, "Kafka brokers as `host:port`, in place of the environment's")
 	render.FormatFlag(cmd, &opts.Output)
@@ -140,17 +141,13 @@ func sinceWhen(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
+	if at, ok := when.Past(text, now); ok {
+		return at, nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, &problem.Error{
-			What: fmt.Sprintf("--since %q is not a time", text),
-			Next: "give how long ago, such as 10m or 24h, or a time such as 2026-03-01T18:30:00Z", Kind: problem.Usage,
-		}
+	return time.Time{}, &problem.Error{
+		What: fmt.Sprintf("--since %q is not a time", text),
+		Next: "give --since " + when.Forms, Kind: problem.Usage,
 	}
-	return at, nil
 }
 
 // warner tells each warning once, until another comes.

@@ -47,7 +47,7 @@ func Flags(cmd *cobra.Command, f *factory.Factory) Source {
 	set.StringVar(&c.files.CertFile, "tls-cert", "", "PEM `file` of a client certificate")
 	set.StringVar(&c.files.KeyFile, "tls-key", "", "PEM `file` of the client certificate's key")
 	set.StringVar(&c.files.ServerName, "tls-server-name", "", "`name` the brokers' certificates are checked against (default: the broker's host)")
-	set.StringVar(&c.mechanism, "sasl-mechanism", "", "how to log in: "+strings.Join(kafka.Mechanisms(), ", ")+" (default: "+kafka.ScramSHA512+")")
+	set.StringVar(&c.mechanism, "sasl-mechanism", "", "`mechanism` to log in with: "+strings.Join(kafka.Mechanisms(), ", ")+" (default: "+kafka.ScramSHA512+")")
 	set.StringVar(&c.username, "sasl-username", "", "user `name` to log in with")
 	set.StringVar(&c.passwordFile, "sasl-password-file", "", "`file` that holds the password (default: $"+PasswordVariable+")")
 	_ = cmd.RegisterFlagCompletionFunc("sasl-mechanism", cobra.FixedCompletions(kafka.Mechanisms(), cobra.ShellCompDirectiveNoFileComp))

@@ -41,8 +41,8 @@ func newResetCommand(f *factory.Factory, source connection.Source) *cobra.Comman
 group would read again or skip. Nothing is changed without --execute (or
 --yes). A group that has members is refused: they would go on where they are.
 
-PLACE is earliest, latest, an offset, a shift (+100, -100), a time (RFC 3339),
-or how long ago (15m). An offset outside of what a partition holds is moved to
+PLACE is earliest, latest, an offset, a shift (+100, -100), or a time: 10m, 24h,
+7d, 2026-03-01 or RFC 3339. An offset outside of what a partition holds is moved to
 its nearest end.`,
 		Example: `  gmctl kafka groups reset analytics --to earliest
   gmctl kafka groups reset analytics --to earliest --execute
@@ -55,8 +55,8 @@ its nearest end.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.To, "to", "", "the `place` to move to: earliest, latest, an offset, a shift, a time, or how long ago")
-	flags.StringArrayVar(&opts.Topics, "topic", nil, "only this topic, `name` or name:0,1 for some partitions; may be given more than once (default: all it has read)")
+	flags.StringVar(&opts.To, "to", "", "the `place` to move to: earliest, latest, an offset, a shift, or a time")
+	flags.StringArrayVar(&opts.Topics, "topic", nil, "only this topic, `name` or name:0,1 for some partitions; repeatable (default: all it has read)")
 	flags.BoolVar(&opts.Execute, "execute", false, "do it, instead of only showing it")
 	flags.BoolVarP(&opts.Execute, "yes", "y", false, "the same as --execute")
 	_ = cmd.MarkFlagRequired("to")

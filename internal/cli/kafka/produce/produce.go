@@ -77,8 +77,8 @@ of the platform takes them for data.`,
 	flags.Int32VarP(&opts.Partition, "partition", "p", -1, "send everything to this partition `number` (default: by the key's hash)")
 	flags.Lookup("partition").DefValue = ""
 	flags.StringVarP(&opts.Key, "key", "k", "", "`key` of every record")
-	flags.StringVarP(&opts.Separator, "key-separator", "K", "", "what stands between key and value on a line, such as :")
-	flags.StringArrayVarP(&opts.Headers, "header", "H", nil, "`name=value` header of every record; may be given more than once")
+	flags.StringVarP(&opts.Separator, "key-separator", "K", "", "`text` between key and value on a line, such as :")
+	flags.StringArrayVarP(&opts.Headers, "header", "H", nil, "`name=value` header of every record; repeatable")
 	flags.StringVar(&opts.Input, "input", inputLines, "`form` of the input: lines or json")
 	_ = cmd.RegisterFlagCompletionFunc("input", cobra.FixedCompletions([]string{inputLines, inputJSON}, cobra.ShellCompDirectiveNoFileComp))
 	render.FormatFlag(cmd, &opts.Output)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
@@ -80,17 +81,23 @@ It adds no line break by itself. With -o json each record is one line.`,
 	const usual = 10
 	flags := cmd.Flags()
 	flags.IntVarP(&opts.Last, "last", "n", usual, "begin with this `number` of the newest records, over all partitions")
-	flags.StringVar(&opts.From, "from", "", "begin at this `place` instead: beginning, end, an offset, a time (RFC 3339), or how long ago (15m)")
+	flags.StringVar(&opts.From, "from", "", "begin at this `place` instead: beginning, end, an offset, or a time (10m, 24h, 7d, 2026-03-01 or RFC 3339)")
 	flags.BoolVar(&opts.NoFollow, "no-follow", false, "end with the records that are there")
-	flags.IntVarP(&opts.Tail.Limit, "count", "c", 0, "end after this `number` of records")
-	flags.Int32SliceVarP(&opts.Tail.Partitions, "partition", "p", nil, "read only this partition `number`; may be given more than once")
-	flags.StringArrayVarP(&opts.Tail.Filter.Keys, "key", "k", nil, "only records with this `key`; may be given more than once")
-	flags.StringArrayVar(&opts.Tail.Filter.Headers, "header", nil, "only records with this header, `name` or name=value; may be given more than once")
+	flags.IntVarP(&opts.Tail.Limit, "limit", "c", 0, "end after this `number` of records")
+	flags.Int32SliceVarP(&opts.Tail.Partitions, "partition", "p", nil, "read only this partition `number`; repeatable")
+	flags.StringArrayVarP(&opts.Tail.Filter.Keys, "key", "k", nil, "only records with this `key`; repeatable")
+	flags.StringArrayVar(&opts.Tail.Filter.Headers, "header", nil, "only records with this header, `name` or name=value; repeatable")
 	flags.StringVar(&opts.Grep, "grep", "", "only records whose value matches this `regexp`")
-	flags.StringArrayVar(&opts.Where, "where", nil, "only records whose JSON value meets this `condition`; may be given more than once")
+	flags.StringArrayVar(&opts.Where, "where", nil, "only records whose JSON value meets this `condition`; repeatable")
 	flags.BoolVar(&opts.Tail.Filter.WithTests, "with-tests", false, "also records that a test made")
 	flags.BoolVar(&opts.Tail.Uncommitted, "uncommitted", false, "also records of transactions that are open or were aborted")
 	flags.StringVarP(&opts.Format, "format", "f", "", "print each record by this `template`, as kcat does")
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "count" { // as kcat calls it
+			name = "limit"
+		}
+		return pflag.NormalizedName(name)
+	})
 	render.FormatFlag(cmd, &opts.Output)
 	cmd.MarkFlagsMutuallyExclusive("last", "from")
 	cmd.MarkFlagsMutuallyExclusive("format", "output")

@@ -55,7 +55,7 @@ Exit codes: 0 all topics passed; 3 a topic did not, and the report says why;
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&opts.Test.Topics, "topic", nil, "test only this `topic`; may be given more than once (default: all of the platform)")
+	flags.StringSliceVar(&opts.Test.Topics, "topic", nil, "test only this `topic`; repeatable (default: all of the platform)")
 	flags.IntVar(&opts.Test.Count, "count", smoketest.DefaultCount, "`number` of records per topic, at least")
 	flags.DurationVar(&opts.Test.Timeout, "timeout", smoketest.DefaultTimeout, "give up after this `duration`")
 	flags.StringVar(&opts.JUnit, "junit", "", "also write the result as JUnit XML to this `file`")

@@ -66,7 +66,7 @@ With names, create those topics; one that exists is an error.`,
 	flags.Int16Var(&opts.Replication, "replication", kafka.BrokerDefaultReplication, "`number` of replicas of each partition (default: the cluster's)")
 	flags.DurationVar(&opts.Retention, "retention", 0, "how long records of the topics named are kept, a `duration` such as 24h (default: the cluster's)")
 	flags.BoolVar(&opts.Compacted, "compacted", false, "keep the newest record of each key instead of the newest records")
-	flags.StringArrayVar(&opts.Settings, "config", nil, "further setting of the topics named, `name=value`; may be given more than once")
+	flags.StringArrayVar(&opts.Settings, "config", nil, "further setting of the topics named, `name=value`; repeatable")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "say what would be created, and create nothing")
 	flags.Lookup("partitions").DefValue, flags.Lookup("replication").DefValue = "", ""
 	render.FormatFlag(cmd, &opts.Output)
