@@ -54,7 +54,7 @@ func bringUp(ctx context.Context, gmctl string, print func(figure)) error {
 	const rounds = 5
 	var fresh, existing, again []time.Duration
 	ours := func() error {
-		return withHome(ctx, gmctl, func(run func(args ...string) (time.Duration, error)) error {
+		return inHome(ctx, gmctl, func(h home) error {
 			for _, step := range []struct {
 				args []string
 				into *[]time.Duration
@@ -64,7 +64,7 @@ func bringUp(ctx context.Context, gmctl string, print func(figure)) error {
 				{[]string{"teardown", "--yes", "--keep-data"}, nil},
 				{[]string{"up"}, &existing},
 			} {
-				took, err := run(step.args...)
+				took, err := h.run(step.args...)
 				if err != nil {
 					return err
 				}
@@ -93,32 +93,42 @@ func bringUp(ctx context.Context, gmctl string, print func(figure)) error {
 	return nil
 }
 
-// withHome runs work with a gmctl in a home of its own, and tears down after it.
-func withHome(ctx context.Context, gmctl string, work func(run func(args ...string) (time.Duration, error)) error) (err error) {
-	home, err := os.MkdirTemp("", "gmctl-bench-")
+// home is a gmctl in a home directory of its own.
+type home struct {
+	dir     string
+	command func(args ...string) *exec.Cmd
+}
+
+// run runs gmctl and returns how long it took.
+func (h home) run(args ...string) (time.Duration, error) {
+	began := time.Now()
+	if output, err := h.command(args...).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("gmctl %s: %w\n%s", strings.Join(args, " "), err, output)
+	}
+	return time.Since(began), nil
+}
+
+// inHome runs work with a gmctl in a new home, and tears down after it.
+func inHome(ctx context.Context, gmctl string, work func(home) error) (err error) {
+	dir, err := os.MkdirTemp("", "gmctl-bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(home)
-	if err := os.Chmod(home, 0o755); err != nil {
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user passes through
 		return err
 	}
-	run := func(args ...string) (time.Duration, error) {
+	h := home{dir, func(args ...string) *exec.Cmd {
 		command := exec.CommandContext(ctx, gmctl, args...)
-		command.Dir, command.Env = home, environ(home)
-		began := time.Now()
-		output, err := command.CombinedOutput()
-		if err != nil {
-			return 0, fmt.Errorf("gmctl %s: %w\n%s", strings.Join(args, " "), err, output)
-		}
-		return time.Since(began), nil
-	}
+		command.Dir, command.Env = dir, environ(dir)
+		return command
+	}}
 	defer func() {
-		if _, downErr := run("teardown", "--yes"); err == nil {
+		if _, downErr := h.run("teardown", "--yes"); err == nil {
 			err = downErr
 		}
 	}()
-	return work(run)
+	return work(h)
 }
 
 // environ is this process's environment with another home.

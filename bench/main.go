@@ -28,14 +28,16 @@ type figure struct {
 	Holds   bool     `json:"holds"`
 }
 
-// against returns the figure ours/peer.
+// against returns the figure ours/peer, which holds as long as it has no bound.
 func against(name, unit string, ours, peer float64, peerIs string) figure {
 	ratio := ours / peer
-	return figure{Name: name, Ours: ours, Peer: &peer, PeerIs: peerIs, Unit: unit, Ratio: &ratio}
+	return figure{Name: name, Ours: ours, Peer: &peer, PeerIs: peerIs, Unit: unit, Ratio: &ratio, Holds: true}
 }
 
-// alone returns a figure with no peer.
-func alone(name, unit string, ours float64) figure { return figure{Name: name, Ours: ours, Unit: unit} }
+// alone returns a figure with no peer, likewise.
+func alone(name, unit string, ours float64) figure {
+	return figure{Name: name, Ours: ours, Unit: unit, Holds: true}
+}
 
 func (f figure) atMost(bound float64) figure {
 	f.AtMost = &bound
@@ -59,7 +61,8 @@ func (f figure) measured() float64 {
 // areas are what -name may say.
 func areas() map[string]func(context.Context, string, func(figure)) error {
 	return map[string]func(context.Context, string, func(figure)) error{
-		"local": local,
+		"local":    local,
+		"simulate": simulate,
 	}
 }
 
