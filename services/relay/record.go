@@ -3,7 +3,6 @@ package relay
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -35,7 +34,10 @@ type rejection struct {
 }
 
 // recordOf returns the record of an event in topics.EventsRaw, or a rejection
-// if it has no encoding.
+// if it has no encoding. The record's timestamp is when the event was received,
+// since Kafka's retention counts from it: an imported history of last year would
+// otherwise be gone before anyone reads it. When the event happened stands in the
+// value.
 func recordOf(e *Event) (*kgo.Record, *rejection) {
 	value, err := e.Received.AppendJSON(make([]byte, 0, 256+len(e.Metadata)))
 	if err == nil && e.Timestamp.Year() > 9999 {
@@ -44,24 +46,11 @@ func recordOf(e *Event) (*kgo.Record, *rejection) {
 	if err != nil {
 		return nil, &rejection{ReasonEncoding, err.Error()}
 	}
-	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: recordTime(e)}
+	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: e.ReceivedAt}
 	if e.TestRun != "" {
 		record.Headers = []kgo.RecordHeader{{Key: topics.TestHeader, Value: []byte(e.TestRun)}}
 	}
 	return record, nil
-}
-
-// farAhead is how far a record's timestamp may lie ahead of the broker's clock.
-// Brokers refuse more than an hour (log.message.timestamp.after.max.ms).
-const farAhead = 30 * time.Minute
-
-// recordTime is the event's timestamp, or when it was received if the event lies
-// far ahead of that; the record's value has the event's own in any case.
-func recordTime(e *Event) time.Time {
-	if e.Timestamp.Sub(e.ReceivedAt) > farAhead {
-		return e.ReceivedAt
-	}
-	return e.Timestamp
 }
 
 // deadLetterOf returns the record in topics.DeadLetter of an event that was

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Topic string    // empty: topics.EventsRaw
 	Last  int       // of the events that are there already, so many of the newest that match; with Since, at most
-	Since time.Time // of the events that are there already, those that happened since; zero: none, or by Last
+	Since time.Time // of the events that are there already, those received since; zero: none, or by Last
 	// NoFollow ends at the end of the topic as it was at the start.
 	NoFollow bool
 	// Match leaves out the events for which it is false; nil leaves out none.
@@ -170,7 +170,7 @@ func (r *reader) newest(found []Event) error {
 	return nil
 }
 
-// since hands out the events since a time that are there already.
+// since hands out the events received since a time that are there already.
 func (r *reader) since(ctx context.Context, client *kgo.Client, ends map[int32]int64) error {
 	listed, err := kadm.NewClient(client).ListOffsetsAfterMilli(ctx, r.opts.Since.UnixMilli(), r.opts.Topic)
 	from, err := offsets(listed, r.opts.Topic, err)

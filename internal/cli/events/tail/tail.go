@@ -72,7 +72,7 @@ With -o json each event is one JSON object on a line, as it stands in the topic.
 	flags.StringSliceVar(&opts.Types, "type", nil, "only events of these `types`, comma separated; repeatable")
 	flags.StringArrayVar(&opts.Where, "where", nil, "only events that fulfil the `condition`, such as metadata.level=3; repeatable")
 	flags.IntVar(&opts.Last, "last", 0, "begin with this `number` of the newest events")
-	flags.StringVar(&opts.Since, "since", "", "begin with the events since this `time`: 10m, 24h, 7d, 2026-03-01 or RFC 3339")
+	flags.StringVar(&opts.Since, "since", "", "begin with the events received since this `time`: 10m, 24h, 7d, 2026-03-01 or RFC 3339")
 	flags.IntVarP(&opts.Limit, "limit", "n", 0, "end after this `number` of events")
 	flags.BoolVar(&opts.NoFollow, "no-follow", false, "end at the last event that is there, instead of waiting for more")
 	flags.StringSliceVar(&opts.Brokers, "brokers", nil, "Kafka brokers as `host:port`, in place of the environment's")
