@@ -90,7 +90,7 @@ func TestServeOddMetadata(t *testing.T) {
 			t.Errorf("%.80s was answered %d %s", metadata, status, answer)
 		}
 	}
-	for _, player := range []string{"\u2028", "‮override", "e\u0301", "𝔘\ufffe"} {
+	for _, player := range []string{"\u2028", "\u202eoverride", "e\u0301", "𝔘\ufffe"} {
 		if status, answer := s.Post(t, eventapi.EventsPath, event(player, "null")); status != 201 && status != 400 || strings.Contains(answer, "unstorable") {
 			t.Errorf("the player %q was answered %d %s", player, status, answer)
 		}

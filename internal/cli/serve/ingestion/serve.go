@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
@@ -38,7 +36,8 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	var keepers sync.WaitGroup
 	defer keepers.Wait()
 	defer stopKeeping()
-	schema := &migration{pool: pool, log: log, state: errors.New("the schema is not made yet")}
+	migrate := func(ctx context.Context, applied func(postgres.Migration)) error { return postgres.Migrate(ctx, pool, applied) }
+	schema := &migration{migrate: migrate, log: log, state: errors.New("the schema is not made yet")}
 	if o.Migrate {
 		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schema", Ping: schema.ping})
 	}
@@ -73,8 +72,8 @@ func (o *Options) config(store ingestion.Store, log *slog.Logger) ingestion.Conf
 
 // migration makes the schema as soon as the database is there.
 type migration struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
+	migrate func(ctx context.Context, applied func(postgres.Migration)) error
+	log     *slog.Logger
 
 	mu    sync.Mutex
 	state error // nil when the schema is made
@@ -86,7 +85,7 @@ const retryMigration = 2 * time.Second
 // run tries until the schema is made or ctx ends.
 func (m *migration) run(ctx context.Context) {
 	for {
-		err := postgres.Migrate(ctx, m.pool, func(step postgres.Migration) {
+		err := m.migrate(ctx, func(step postgres.Migration) {
 			m.log.Info("the schema was changed", "migration", step.Name)
 		})
 		if ctx.Err() != nil || m.note(err) {

@@ -54,7 +54,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if server.Shutdown(closing) != nil {
 		_ = server.Close() // a client that keeps its request open must not keep us
 	}
-	_ = <-served // nil, or the error of Close
+	<-served // nil, or the error of Close
 	log.Info("relay stopped", "published", service.Status().Published)
 	return err
 }
