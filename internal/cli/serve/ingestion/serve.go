@@ -36,7 +36,9 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	var keepers sync.WaitGroup
 	defer keepers.Wait()
 	defer stopKeeping()
-	migrate := func(ctx context.Context, applied func(postgres.Migration)) error { return postgres.Migrate(ctx, pool, applied) }
+	migrate := func(ctx context.Context, applied func(postgres.Migration)) error {
+		return postgres.Migrate(ctx, pool, applied)
+	}
 	schema := &migration{migrate: migrate, log: log, state: errors.New("the schema is not made yet")}
 	if o.Migrate {
 		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schema", Ping: schema.ping})

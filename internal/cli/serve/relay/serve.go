@@ -38,8 +38,11 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	server := &http.Server{Handler: handler(service, registry), ReadHeaderTimeout: 5 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // ends with the error of Shutdown or Close
+	}()
 	log.Info("relay started", "address", listener.Addr().String(), "lane", o.Lane, "brokers", brokers.Brokers)
 
 	err = service.Run(ctx)
@@ -54,7 +57,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if server.Shutdown(closing) != nil {
 		_ = server.Close() // a client that keeps its request open must not keep us
 	}
-	<-served // nil, or the error of Close
+	<-served
 	log.Info("relay stopped", "published", service.Status().Published)
 	return err
 }
