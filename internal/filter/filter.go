@@ -4,6 +4,7 @@ package filter
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -143,8 +144,8 @@ func (c Condition) match(document any) bool {
 
 func (c Condition) equal(value any) bool {
 	if n, ok := value.(json.Number); ok && c.numeric {
-		f, err := n.Float64()
-		return err == nil && f == c.number
+		order, comparable := c.compareNumber(n)
+		return comparable && order == 0
 	}
 	return text(value) == c.value
 }
@@ -154,21 +155,25 @@ func (c Condition) equal(value any) bool {
 func (c Condition) compare(value any) (order int, comparable bool) {
 	switch v := value.(type) {
 	case json.Number:
-		f, err := v.Float64()
-		if err != nil || !c.numeric {
-			return 0, false
-		}
-		switch {
-		case f < c.number:
-			return -1, true
-		case f > c.number:
-			return 1, true
-		}
-		return 0, true
+		return c.compareNumber(v)
 	case string:
 		return strings.Compare(v, c.value), true
 	}
 	return 0, false
+}
+
+// compareNumber orders integers as integers, so that ids beyond 2^53 stay apart,
+// and other numbers as floats.
+func (c Condition) compareNumber(n json.Number) (order int, comparable bool) {
+	if !c.numeric {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(n.String(), 10, 64)
+	if wanted, wantedErr := strconv.ParseInt(c.value, 10, 64); err == nil && wantedErr == nil {
+		return cmp.Compare(i, wanted), true
+	}
+	f, err := n.Float64()
+	return cmp.Compare(f, c.number), err == nil
 }
 
 // lookup follows a path. A name may itself contain dots: the longest that is

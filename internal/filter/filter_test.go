@@ -49,6 +49,8 @@ func TestMatch(t *testing.T) {
 		"timestamp<2026-02-01":           false,
 		"metadata.name=A=B":              false,
 		"metadata.big=76561198000000001": true,
+		"metadata.big=76561198000000002": false,
+		"metadata.big<76561198000000002": true,
 	} {
 		c, err := Parse(condition)
 		if err != nil {

@@ -9,5 +9,5 @@ import (
 
 // become replaces this process, so that the terminal and its signals are psql's.
 func become(_ context.Context, path string, args, env []string) error {
-	return syscall.Exec(path, args, env) //nolint:gosec // psql, as found on PATH
+	return syscall.Exec(path, args, env)
 }
