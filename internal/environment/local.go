@@ -180,11 +180,11 @@ func (p *platform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	return target, err
 }
 
-// Clear ends a teardown: it proves that no process and no port of the
-// environment is left, and removes what it kept beside its stages: journal, logs
+// Clear ends a teardown: it proves that no process of the environment is left,
+// and so no port, and removes what it kept beside its stages: journal, logs
 // and locks. An environment whose data stays keeps them too.
 func (e *Environment) Clear() error {
-	if err := e.platform.client.ProveGone(); err != nil {
+	if err := e.platform.client.ProveGone(e.platform.spec.Postgres); err != nil {
 		return err
 	}
 	if e.options.KeepData {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/paths"
+	"github.com/gamemetrics/gmctl/internal/postgres/server"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
@@ -180,30 +181,22 @@ func (c *Client) Shutdown(ctx context.Context, report engine.Reporter) error {
 	}
 }
 
-// ProveGone returns nil where no supervisor runs and nothing listens on a port
-// that a component had.
-func (c *Client) ProveGone() error {
+// ProveGone returns nil where no process of the environment is left: no
+// supervisor, and no PostgreSQL that works in the directory. The ports that they
+// had are then free: the kernel closes them with their process.
+func (c *Client) ProveGone(postgres string) error {
 	alive, err := c.Alive()
 	if err != nil {
 		return err
 	}
-	last, err := readRecord(c.dirs)
-	if err != nil {
-		return err
-	}
 	if alive {
-		return &problem.Error{What: fmt.Sprintf("the supervisor, process %d, still runs", last.PID), Next: "run again: gmctl teardown"}
+		last, err := readRecord(c.dirs)
+		return &problem.Error{What: fmt.Sprintf("the supervisor, process %d, still runs", last.PID), Cause: err, Next: "run again: gmctl teardown"}
 	}
-	if last.PID == 0 || last.Gone {
-		return nil
+	if left := server.ProcessesOf(postgres); len(left) > 0 {
+		return &problem.Error{What: fmt.Sprintf("PostgreSQL still works in %s, process %d", postgres, left[0]), Next: "run again: gmctl teardown"}
 	}
-	for name, port := range last.Ports {
-		if !listenable(port) {
-			return &problem.Error{What: fmt.Sprintf("something still listens on port %d, which %s had", port, name), Next: fmt.Sprintf("see who it is: ss -ltnp 'sport = :%d'; then: gmctl teardown", port)}
-		}
-	}
-	last.Gone = true // from now on the ports may be anyone's
-	return last.save(c.dirs)
+	return nil
 }
 
 // do calls the control API. It returns ErrNotRunning where no supervisor holds

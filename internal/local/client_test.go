@@ -2,10 +2,9 @@ package local
 
 import (
 	"errors"
-	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +12,6 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/problem"
-	"github.com/gamemetrics/gmctl/internal/testenv"
 )
 
 func newDirs(t *testing.T) paths.Dirs {
@@ -74,43 +72,51 @@ func TestAliveIsWhoHoldsTheLock(t *testing.T) {
 }
 
 func TestProveGone(t *testing.T) {
-	port, err := testenv.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dirs := newDirs(t)
 	client := NewClient(dirs)
-	if err := client.ProveGone(); err != nil {
+	postgres := t.TempDir()
+	if err := client.ProveGone(postgres); err != nil {
 		t.Errorf("where nothing ever was: %v", err)
 	}
-	if err := (record{PID: 7, Ports: map[string]int{Kafka: port}}).save(dirs); err != nil {
+	if err := (record{PID: 7}).save(dirs); err != nil {
 		t.Fatal(err)
 	}
-
 	end := supervise(t, dirs)
-	refuse(t, client.ProveGone(), "process 7, still runs", "gmctl teardown")
+	refuse(t, client.ProveGone(postgres), "process 7, still runs", "gmctl teardown")
 	end()
 
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	left := workIn(t, postgres)
+	refuse(t, client.ProveGone(postgres), "PostgreSQL still works in "+postgres, "gmctl teardown")
+	left()
+	if err := client.ProveGone(postgres); err != nil {
+		t.Errorf("nothing is left, and yet: %v", err)
+	}
+}
+
+// workIn has a process that is called postgres work in dir, as PostgreSQL does,
+// until it is ended.
+func workIn(t *testing.T, dir string) (end func()) {
+	t.Helper()
+	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, client.ProveGone(), "still listens on port "+strconv.Itoa(port)+", which kafka had", "ss -ltnp")
-	listener.Close()
-
-	if err := client.ProveGone(); err != nil {
-		t.Errorf("nothing is left, and yet: %v", err)
-	}
-	occupy(t, port) // by someone else, later
-	if err := client.ProveGone(); err != nil {
-		t.Errorf("its end was proved, and yet: %v", err)
-	}
-
-	if err := os.WriteFile(recordPath(dirs), []byte("{"), 0o600); err != nil {
+	program := filepath.Join(t.TempDir(), "postgres")
+	content, err := os.ReadFile(sleep)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.ProveGone(); err == nil || !strings.Contains(err.Error(), recordPath(dirs)) {
-		t.Errorf("a record that cannot be read proves nothing: %v", err)
+	if err := os.WriteFile(program, content, 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	process := exec.CommandContext(t.Context(), program, "60")
+	process.Dir = dir
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		_ = process.Process.Kill()
+		_ = process.Wait()
 	}
 }
 

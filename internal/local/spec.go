@@ -107,8 +107,7 @@ type record struct {
 	Boot     string         `json:"boot"` // id of this run of the supervisor
 	SpecHash string         `json:"specHash"`
 	Since    time.Time      `json:"since"`
-	Ports    map[string]int `json:"ports"`          // last port of each component, kept over restarts
-	Gone     bool           `json:"gone,omitempty"` // its end is proved
+	Ports    map[string]int `json:"ports"` // last port of each component, kept over restarts
 }
 
 func readRecord(dirs paths.Dirs) (record, error) {
