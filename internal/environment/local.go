@@ -17,6 +17,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/local"
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/postgres/server"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/stage/component"
 	"github.com/gamemetrics/gmctl/internal/stage/schema"
@@ -42,9 +43,11 @@ func newPlatform(name string, dirs paths.Dirs, cfg config.Local, brokers []strin
 
 // nodes are the stages that make up the environment.
 func (p *platform) nodes(options Options) []engine.Node {
-	run := func(name, detail string, probe func(context.Context) error, data ...string) engine.Stage {
-		return component.New(p.client, component.Options{Name: name, Detail: detail, Probe: probe, Data: data, KeepData: options.KeepData})
+	run := func(c component.Options) engine.Stage {
+		c.KeepData = options.KeepData
+		return component.New(p.client, c)
 	}
+	asked := func(s engine.Stage) engine.Stage { return throughSupervisor{s, p.client} }
 	var kafkaData []string
 	if !p.spec.External() {
 		kafkaData = []string{p.spec.KafkaDir()}
@@ -52,18 +55,40 @@ func (p *platform) nodes(options Options) []engine.Node {
 	return []engine.Node{
 		{Name: "supervisor", About: "the background process", Stage: supervisor.New(p.client, p.spec)},
 		{Name: "postgres", About: "the system of record", Needs: []string{"supervisor"},
-			Stage: run(local.Postgres, "PostgreSQL, loopback only", p.probeDatabase, p.spec.Postgres, p.spec.SecretsDir())},
+			Stage: run(component.Options{
+				Name: local.Postgres, Detail: "PostgreSQL, loopback only", Probe: p.probeDatabase,
+				Data: []string{p.spec.Postgres, p.spec.SecretsDir()}, EndLeftovers: p.endLeftDatabase,
+			})},
 		{Name: "kafka", About: "the event bus", Needs: []string{"supervisor"},
-			Stage: run(local.Kafka, "Kafka, loopback only", p.probeKafka, kafkaData...)},
-		{Name: "schema", About: "the database's tables", Needs: []string{"postgres"}, Stage: schema.New(p.databaseURL)},
-		{Name: "topics", About: "the platform's topics", Needs: []string{"kafka"}, Stage: topics.New(p.kafka)},
+			Stage: run(component.Options{Name: local.Kafka, Detail: "Kafka, loopback only", Probe: p.probeKafka, Data: kafkaData})},
+		{Name: "schema", About: "the database's tables", Needs: []string{"postgres"}, Stage: asked(schema.New(p.databaseURL))},
+		{Name: "topics", About: "the platform's topics", Needs: []string{"kafka"}, Stage: asked(topics.New(p.kafka))},
 		{Name: "ingestion", About: "the HTTP API for events", Needs: []string{"schema"},
-			Stage: run(local.Ingestion, "HTTP API, loopback only", p.probeIngestion)},
+			Stage: run(component.Options{Name: local.Ingestion, Detail: "HTTP API, loopback only", Probe: p.probeIngestion})},
 		{Name: "relay", About: "PostgreSQL to Kafka", Needs: []string{"schema", "topics"},
-			Stage: run(local.Relay, "events to Kafka, each exactly once", nil)},
+			Stage: run(component.Options{Name: local.Relay, Detail: "events to Kafka, each exactly once"})},
 		{Name: "smoke", About: "an event all the way through", Needs: []string{"ingestion", "relay"},
-			Stage: smoke.New(p.smokeTarget)},
+			Stage: asked(smoke.New(p.smokeTarget))},
 	}
+}
+
+// throughSupervisor is a stage that learns from the supervisor where what it looks
+// at is. Of one that cannot be asked it knows nothing.
+type throughSupervisor struct {
+	engine.Stage
+	client *local.Client
+}
+
+func (s throughSupervisor) Check(ctx context.Context) (engine.Health, error) {
+	if _, err := s.client.Snapshot(ctx, false); errors.Is(err, local.ErrNoAnswer) {
+		return engine.Health{State: engine.StateUnknown}, nil
+	}
+	return s.Stage.Check(ctx)
+}
+
+// endLeftDatabase ends a PostgreSQL that outlives its supervisor.
+func (p *platform) endLeftDatabase(ctx context.Context, doing func(string)) error {
+	return server.EndLeftovers(ctx, p.spec.Postgres, doing)
 }
 
 func (p *platform) probeDatabase(ctx context.Context) error {

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 // of every script these have
 //
 //	kill9 supervisor|postgres    ends that process of the environment with SIGKILL
+//	suspend supervisor           stops it with SIGSTOP
 //	rob postgres                 does the same and takes its port until the script ends
 func TestLocal(t *testing.T) {
 	cache := t.TempDir()
@@ -54,7 +55,7 @@ func TestLocal(t *testing.T) {
 			env.Defer(func() { endSupervisor(t, home) })
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"kill9": kill9, "rob": rob},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"kill9": kill9, "rob": rob, "suspend": suspend},
 	})
 }
 
@@ -78,6 +79,15 @@ func kill9(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("process %d does not end", pid)
 		}
 	}
+}
+
+func suspend(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "supervisor" {
+		ts.Fatalf("usage: suspend supervisor")
+	}
+	pid, err := supervisorPID(ts.Getenv("HOME"))
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, syscall.SIGSTOP))
 }
 
 func rob(ts *testscript.TestScript, neg bool, args []string) {

@@ -10,10 +10,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/shirou/gopsutil/v4/process"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/paths"
@@ -21,8 +23,19 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
-// ErrNotRunning says that no supervisor runs.
-var ErrNotRunning = errors.New("the supervisor is not running")
+// ErrNotRunning says that no supervisor runs, ErrNoAnswer that one runs and cannot
+// be asked.
+var (
+	ErrNotRunning = errors.New("the supervisor is not running")
+	ErrNoAnswer   = errors.New("it gave no answer")
+)
+
+// How long a call may take. The supervisor answers from what it knows, with
+// figures after queries of figuresTimeout each; a component takes its time to stop.
+const (
+	answerTimeout = 5 * time.Second
+	stopTimeout   = stopGrace + 5*time.Second
+)
 
 // Client talks to the supervisor of one environment.
 type Client struct {
@@ -32,7 +45,7 @@ type Client struct {
 
 // NewClient returns a client of the environment that lives in dirs.
 func NewClient(dirs paths.Dirs) *Client {
-	return &Client{dirs: dirs, http: &http.Client{Timeout: stopGrace + 5*time.Second}}
+	return &Client{dirs: dirs, http: &http.Client{}}
 }
 
 // Alive reports whether a supervisor runs: whether its lock is held.
@@ -77,7 +90,7 @@ func (c *Client) Snapshot(ctx context.Context, figures bool) (Snapshot, error) {
 	if figures {
 		path += "?figures=1"
 	}
-	body, err := c.do(ctx, http.MethodGet, path)
+	body, err := c.do(ctx, http.MethodGet, path, answerTimeout)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -92,7 +105,7 @@ func (c *Client) Snapshot(ctx context.Context, figures bool) (Snapshot, error) {
 // it waits for is reported. A component that keeps failing ends the wait when
 // it has failed three times, with its problem.
 func (c *Client) Start(ctx context.Context, name string, report engine.Reporter) error {
-	if _, err := c.do(ctx, http.MethodPost, "/v1/components/"+name+"/start"); err != nil {
+	if _, err := c.do(ctx, http.MethodPost, "/v1/components/"+name+"/start", answerTimeout); err != nil {
 		return err
 	}
 	const poll = 10 * time.Millisecond
@@ -134,48 +147,77 @@ func updateOf(s Status) engine.Update {
 	return engine.Update{Kind: engine.UpdateProgress, Message: message}
 }
 
-// Stop has the supervisor stop a component, and waits until it has.
-func (c *Client) Stop(ctx context.Context, name string) error {
-	_, err := c.do(ctx, http.MethodPost, "/v1/components/"+name+"/stop")
-	if errors.Is(err, ErrNotRunning) {
+// Stop has the supervisor stop a component, and waits until it has. A supervisor
+// that does not answer is ended by force, and the component with it.
+func (c *Client) Stop(ctx context.Context, name string, report engine.Reporter) error {
+	_, err := c.Snapshot(ctx, false)
+	if err == nil {
+		_, err = c.do(ctx, http.MethodPost, "/v1/components/"+name+"/stop", stopTimeout)
+	}
+	switch {
+	case errors.Is(err, ErrNotRunning):
 		return nil
+	case errors.Is(err, ErrNoAnswer):
+		return c.end(ctx, report, err)
 	}
 	return err
 }
 
 // Shutdown ends the supervisor with all its components and waits until its
-// process is gone. A supervisor that does not answer is ended by force after
-// stopGrace; PostgreSQL then shuts down by itself.
+// process is gone. A supervisor that does not answer is ended by force, one that
+// does not come to an end after stopGrace; PostgreSQL then shuts down by itself.
 func (c *Client) Shutdown(ctx context.Context, report engine.Reporter) error {
+	_, err := c.do(ctx, http.MethodPost, "/v1/shutdown", answerTimeout)
+	switch {
+	case errors.Is(err, ErrNotRunning):
+		return nil
+	case errors.Is(err, ErrNoAnswer):
+		return c.end(ctx, report, err)
+	case err != nil:
+		return err
+	}
+	report.Report(engine.Update{Kind: engine.UpdateWaiting, Message: "the supervisor to stop its components", Usually: 500 * time.Millisecond})
+	gone, err := c.awaitEnd(ctx)
+	if gone || err != nil {
+		return err
+	}
+	return c.end(ctx, report, errors.New("the supervisor does not stop"))
+}
+
+// end ends the supervisor's process by force, and says why.
+func (c *Client) end(ctx context.Context, report engine.Reporter, why error) error {
+	alive, err := c.Alive()
+	if err != nil || !alive {
+		return err
+	}
 	record, err := readRecord(c.dirs)
 	if err != nil {
 		return err
 	}
-	_, asked := c.do(ctx, http.MethodPost, "/v1/shutdown")
-	if asked != nil && !errors.Is(asked, ErrNotRunning) {
-		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: "the supervisor does not answer; ending its process"})
-		if err := kill(record.PID); err != nil {
-			return fmt.Errorf("end the supervisor, process %d: %w", record.PID, err)
-		}
+	report.Report(engine.Update{Kind: engine.UpdateWarning, Message: why.Error() + "; ending its process"})
+	if err := kill(record.PID); err != nil {
+		return fmt.Errorf("end the supervisor, process %d: %w", record.PID, err)
 	}
-	force := time.Now().Add(stopGrace)
-	for said := false; ; said = true {
+	gone, err := c.awaitEnd(ctx)
+	if !gone && err == nil {
+		return &problem.Error{What: fmt.Sprintf("the supervisor, process %d, does not end", record.PID), Next: fmt.Sprintf("see what holds it: ps -fp %d", record.PID)}
+	}
+	return err
+}
+
+// awaitEnd waits until no supervisor runs; it returns false after stopGrace.
+func (c *Client) awaitEnd(ctx context.Context) (gone bool, err error) {
+	for deadline := time.Now().Add(stopGrace); ; {
 		alive, err := c.Alive()
 		if err != nil || !alive {
-			return err
+			return !alive, err
 		}
-		if !said {
-			report.Report(engine.Update{Kind: engine.UpdateWaiting, Message: "the supervisor to stop its components", Usually: 500 * time.Millisecond})
-		}
-		if time.Now().After(force) {
-			if err := kill(record.PID); err != nil {
-				return fmt.Errorf("end the supervisor, process %d: %w", record.PID, err)
-			}
-			force = time.Now().Add(stopGrace)
+		if time.Now().After(deadline) {
+			return false, nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -199,10 +241,11 @@ func (c *Client) ProveGone(postgres string) error {
 	return nil
 }
 
-// do calls the control API. It returns ErrNotRunning where no supervisor holds
-// the lock, whatever an old record says. A supervisor that is just dying, or
-// just starting, is looked at again for a moment.
-func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
+// do calls the control API and waits for its answer that long. It returns
+// ErrNotRunning where no supervisor holds the lock, whatever an old record says,
+// and ErrNoAnswer in a problem where one does not answer. A supervisor that is
+// just dying, or just starting, is looked at again for a moment.
+func (c *Client) do(ctx context.Context, method, path string, timeout time.Duration) ([]byte, error) {
 	const patience = time.Second
 	for began := time.Now(); ; {
 		alive, err := c.Alive()
@@ -216,19 +259,52 @@ func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		body, err := c.call(ctx, method, record, path)
-		if _, refused := errors.AsType[net.Error](err); !refused || time.Since(began) > patience || ctx.Err() != nil {
-			if refused {
-				err = &problem.Error{What: fmt.Sprintf("the supervisor, process %d, does not answer", record.PID), Cause: err, Next: "read why: gmctl logs supervisor"}
+		if isSuspended(record.PID) {
+			return nil, &problem.Error{
+				What:  fmt.Sprintf("the supervisor, process %d, is suspended", record.PID),
+				Cause: errSuspended,
+				Next:  fmt.Sprintf("let it go on: kill -CONT %d; or restart it: gmctl up", record.PID),
 			}
+		}
+		body, err := c.call(ctx, method, record, path, timeout)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if _, refused := errors.AsType[net.Error](err); !refused {
 			return body, err
+		}
+		if time.Since(began) > patience {
+			return nil, noAnswer(record.PID, timeout, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
+// noAnswer says that the supervisor did not answer a call, which ended with err.
+func noAnswer(pid int, timeout time.Duration, err error) *problem.Error {
+	cause := fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		cause = fmt.Errorf("%w within %v", ErrNoAnswer, timeout)
+	}
+	return &problem.Error{
+		What:  fmt.Sprintf("the supervisor, process %d, does not answer", pid),
+		Cause: cause,
+		Next:  "restart it: gmctl up; read why: gmctl logs supervisor",
+	}
+}
+
+// errSuspended is why there is no use in asking a process that a signal stopped.
+var errSuspended = fmt.Errorf("%w: a signal stopped it", ErrNoAnswer)
+
+func isSuspended(pid int) bool {
+	state, err := (&process.Process{Pid: int32(pid)}).Status()
+	return err == nil && slices.Contains(state, process.Stop)
+}
+
 // call makes one call; a net.Error means that nobody answered.
-func (c *Client) call(ctx context.Context, method string, r record, path string) ([]byte, error) {
+func (c *Client) call(ctx context.Context, method string, r record, path string, timeout time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, r.Control+path, nil)
 	if err != nil {
 		return nil, err

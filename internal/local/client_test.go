@@ -5,14 +5,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/gofrs/flock"
 
+	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/testenv"
 )
+
+type quiet struct{}
+
+func (quiet) Report(engine.Update) {}
 
 func newDirs(t *testing.T) paths.Dirs {
 	t.Helper()
@@ -66,9 +73,26 @@ func TestAliveIsWhoHoldsTheLock(t *testing.T) {
 	if _, err := client.Snapshot(t.Context(), false); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("the snapshot of what does not run: %v", err)
 	}
-	if err := client.Stop(t.Context(), Kafka); err != nil {
+	if err := client.Stop(t.Context(), Kafka, quiet{}); err != nil {
 		t.Errorf("stopping what does not run: %v", err)
 	}
+}
+
+func TestWhoHoldsTheLockAndDoesNotAnswerIsNamed(t *testing.T) {
+	port, err := testenv.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := newDirs(t)
+	supervise(t, dirs)
+	if err := (record{PID: os.Getpid(), Control: "http://127.0.0.1:" + strconv.Itoa(port)}).save(dirs); err != nil {
+		t.Fatal(err)
+	}
+	_, err = NewClient(dirs).Snapshot(t.Context(), false)
+	if !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("asking it: %v", err)
+	}
+	refuse(t, err, "process "+strconv.Itoa(os.Getpid())+", does not answer", "gmctl up")
 }
 
 func TestProveGone(t *testing.T) {

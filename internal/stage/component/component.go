@@ -26,6 +26,9 @@ type Options struct {
 	// Probe, which may be nil, tries whether the component serves. The supervisor
 	// learns a moment later than its clients that a component has died.
 	Probe func(ctx context.Context) error
+	// EndLeftovers, which may be nil, ends what outlives a supervisor that was
+	// killed, and says what it does.
+	EndLeftovers func(ctx context.Context, doing func(string)) error
 }
 
 type stage struct {
@@ -208,8 +211,14 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 
 // Destroy stops the component and deletes its data, or keeps it if so wanted.
 func (s *stage) Destroy(ctx context.Context, report engine.Reporter) error {
-	if err := s.client.Stop(ctx, s.Name); err != nil {
+	if err := s.client.Stop(ctx, s.Name, report); err != nil {
 		return err
+	}
+	if s.EndLeftovers != nil {
+		doing := func(message string) { report.Report(engine.Update{Kind: engine.UpdateProgress, Message: message}) }
+		if err := s.EndLeftovers(ctx, doing); err != nil {
+			return err
+		}
 	}
 	if s.KeepData {
 		return s.finishRemoval()

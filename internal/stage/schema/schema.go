@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -89,7 +90,7 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 	}
 	if len(pending) > 0 {
 		return engine.Health{State: engine.StateDown, Problem: &problem.Error{
-			What: fmt.Sprintf("%d migrations are not applied, the first is %s", len(pending), pending[0].Name),
+			What: fmt.Sprintf("%s not applied, the first is %s", humanize.Plural(len(pending), "migration"), pending[0].Name),
 			Next: "apply them: gmctl up",
 		}}, nil
 	}

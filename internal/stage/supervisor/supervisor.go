@@ -32,8 +32,10 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 			return engine.Plan{}, nil
 		}
 		return change(engine.ActionStart, "one background process"), nil
-	case goal == engine.GoalAbsent:
+	case goal == engine.GoalAbsent && err == nil:
 		return change(engine.ActionStop, fmt.Sprintf("process %d", running.PID)), nil
+	case goal == engine.GoalAbsent:
+		return change(engine.ActionStop, err.Error()), nil
 	case err != nil:
 		return change(engine.ActionRestart, err.Error()), nil
 	case running.SpecHash != s.spec.Hash():
