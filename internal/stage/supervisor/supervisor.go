@@ -35,7 +35,7 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	case goal == engine.GoalAbsent && err == nil:
 		return change(engine.ActionStop, fmt.Sprintf("process %d", running.PID)), nil
 	case goal == engine.GoalAbsent:
-		return change(engine.ActionStop, err.Error()), nil
+		return change(engine.ActionStop, problem.From(err).What), nil
 	case err != nil:
 		return change(engine.ActionRestart, err.Error()), nil
 	case running.SpecHash != s.spec.Hash():
