@@ -59,3 +59,12 @@ func Required(component string) bool {
 	}
 	return slices.Contains(wanted, "all") || slices.Contains(wanted, component)
 }
+
+// Long lets a test that takes minutes go on only where GMCTL_TEST_REQUIRE names
+// the component. Otherwise it skips the test and says how to run it.
+func Long(t testing.TB, component, takes string) {
+	t.Helper()
+	if !Required(component) {
+		t.Skipf("takes about %s\nto run this test: set %s=%s", takes, RequireVariable, component)
+	}
+}

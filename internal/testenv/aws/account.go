@@ -81,7 +81,7 @@ func (a *Account) start(ctx context.Context, home string) error {
 		return err
 	}
 	a.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", port)
-	cmd := exec.Command(interpreter(home), filepath.Join(home, "emulator.py")) //nolint:noctx // it outlives the caller of Start: Stop ends it
+	cmd := exec.Command(interpreter(home), filepath.Join(home, "emulator.py"))
 	cmd.Dir = a.dir
 	cmd.Env = append(os.Environ(),
 		"MINISTACK_ACCOUNT_ID="+AccountID, "GATEWAY_PORT="+strconv.Itoa(port),

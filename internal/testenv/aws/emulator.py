@@ -5,6 +5,7 @@ spent in CREATING and UPDATING, launch templates of node groups, an issuer with
 https as AWS has it, a security group for the cluster.
 RDS: master passwords that RDS manages in Secrets Manager, exported logs.
 ElastiCache: whether minor versions are upgraded by themselves.
+Resource Groups Tagging: resources of EC2, EKS, RDS and Secrets Manager.
 
 EMULATOR_EKS_SECONDS is how long EKS takes to create or update something.
 """
@@ -19,7 +20,7 @@ import uuid
 
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2, eks, elasticache, rds, secretsmanager
+from ministack.services import ec2, eks, elasticache, rds, secretsmanager, tagging
 
 EKS_SECONDS = float(os.environ.get("EMULATOR_EKS_SECONDS", "1"))
 
@@ -312,7 +313,7 @@ def handle_eks(method, path, headers, raw, query):
 create_in_ministack = rds._create_db_instance
 delete_in_ministack = rds._delete_db_instance
 instance_in_ministack = rds._instance_xml
-replication_group_in_ministack = elasticache._rg_xml
+cache_cluster_in_ministack = elasticache._cluster_xml_inner
 
 
 def create_db_instance(params):
@@ -355,15 +356,63 @@ def instance_xml(instance):
     return text
 
 
-def replication_group_xml(group):
-    group.setdefault("AutoMinorVersionUpgrade", True)
-    return replication_group_in_ministack(group)
+def cache_cluster_xml(cluster):
+    upgraded = str(cluster.get("AutoMinorVersionUpgrade", True)).lower()
+    return cache_cluster_in_ministack(cluster) + "<AutoMinorVersionUpgrade>%s</AutoMinorVersionUpgrade>" % upgraded
+
+
+# Resource types as they stand in ARNs, by the prefix of EC2's ids.
+EC2_TYPES = {
+    "eipalloc": "elastic-ip",
+    "igw": "internet-gateway",
+    "lt": "launch-template",
+    "nat": "natgateway",
+    "rtb": "route-table",
+    "sg": "security-group",
+    "sgr": "security-group-rule",
+    "subnet": "subnet",
+    "vpc": "vpc",
+    "vpce": "vpc-endpoint",
+}
+
+
+def in_ec2(name):
+    """Whether it is there: ministack keeps the tags of what is deleted."""
+    for store in vars(ec2).values():
+        if store is not ec2._tags and isinstance(store, type(ec2._tags)) and name in store:
+            found = store[name]
+            return not isinstance(found, dict) or found.get("State") != "deleted"
+    return any(
+        rule.get("SecurityGroupRuleId") == name
+        for group in ec2._security_groups.values()
+        for rule in group["IpPermissions"]
+    )
+
+
+def collect_ec2():
+    for name, tags in ec2._tags.items():
+        kind = EC2_TYPES.get(name.rsplit("-", 1)[0])
+        if kind and in_ec2(name):
+            yield "arn:aws:ec2:%s:%s:%s/%s" % (get_region(), get_account_id(), kind, name), tags
+
+
+def collect_eks():
+    for arn, tags in eks._tags.items():
+        yield arn, tagging._normalise_flat(tags)
+
+
+def collect_rds():
+    for arn, tags in rds._tags.items():
+        yield arn, tags
 
 
 def main():
+    tagging._COLLECTORS.update(
+        ec2=collect_ec2, eks=collect_eks, rds=collect_rds, secretsmanager=tagging._collect_secretsmanager
+    )
     eks._handle_request_sync = handle_eks
     rds._instance_xml = instance_xml
-    elasticache._rg_xml = replication_group_xml
+    elasticache._cluster_xml_inner = cache_cluster_xml
     for actions in [value for value in vars(rds).values() if isinstance(value, dict) and "CreateDBInstance" in value]:
         actions["CreateDBInstance"] = create_db_instance
         actions["DeleteDBInstance"] = delete_db_instance

@@ -13,6 +13,8 @@ resource "aws_eks_addon" "node" {
   configuration_values        = try(var.addons[each.key].configuration, null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
+
+  tags = { Name = each.key }
 }
 
 resource "aws_eks_pod_identity_association" "ebs_csi" {
@@ -20,6 +22,8 @@ resource "aws_eks_pod_identity_association" "ebs_csi" {
   namespace       = "kube-system"
   service_account = "ebs-csi-controller-sa"
   role_arn        = var.ebs_csi_role_arn
+
+  tags = { Name = "ebs-csi" }
 }
 
 resource "aws_eks_addon" "cluster" {
@@ -31,6 +35,8 @@ resource "aws_eks_addon" "cluster" {
   configuration_values        = try(var.addons[each.key].configuration, null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
+
+  tags = { Name = each.key }
 
   depends_on = [aws_eks_node_group.this, aws_eks_pod_identity_association.ebs_csi]
 }

@@ -32,6 +32,8 @@ resource "aws_kms_key" "secrets" {
   description             = "Kubernetes Secrets of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = 7
+
+  tags = { Name = "${var.name}-secrets" }
 }
 
 resource "aws_kms_alias" "secrets" {
@@ -91,6 +93,8 @@ resource "aws_eks_access_entry" "administrator" {
 
   cluster_name  = aws_eks_cluster.this.name
   principal_arn = each.key
+
+  tags = { Name = each.key }
 }
 
 resource "aws_eks_access_policy_association" "administrator" {

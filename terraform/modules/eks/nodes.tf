@@ -30,6 +30,7 @@ resource "aws_launch_template" "node" {
   for_each = var.node_groups
 
   name = "${var.name}-${each.key}"
+  tags = { Name = "${var.name}-${each.key}" }
 
   block_device_mappings {
     device_name = "/dev/xvda"
@@ -71,6 +72,7 @@ resource "aws_eks_node_group" "this" {
   capacity_type   = each.value.capacity_type
   ami_type        = each.value.ami_type
   labels          = merge({ "gamemetrics.io/node-group" = each.key }, each.value.labels)
+  tags            = { Name = each.key }
 
   launch_template {
     id      = aws_launch_template.node[each.key].id

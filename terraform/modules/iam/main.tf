@@ -73,6 +73,8 @@ resource "aws_eks_pod_identity_association" "this" {
   namespace       = each.value.namespace
   service_account = each.value.name
   role_arn        = aws_iam_role.pod[each.key].arn
+
+  tags = { Name = each.key }
 }
 
 data "aws_iam_policy_document" "cluster_autoscaler" {

@@ -20,6 +20,8 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
   ip_protocol                  = "tcp"
   from_port                    = 5432
   to_port                      = 5432
+
+  tags = { Name = "${var.name}-postgres-${each.key}" }
 }
 
 resource "aws_db_parameter_group" "this" {

@@ -20,6 +20,8 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
   ip_protocol                  = "tcp"
   from_port                    = 6379
   to_port                      = 6379
+
+  tags = { Name = "${var.name}-redis-${each.key}" }
 }
 
 resource "aws_secretsmanager_secret" "auth" {

@@ -1,0 +1,56 @@
+package terraform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+)
+
+// ErrStale is that the state has changed since the plan was made: plan again.
+var ErrStale = errors.New("the plan is out of date")
+
+// Apply does what the plan says. Interrupted, it gives Terraform Grace to
+// finish what it is at, save the state and release the lock. The error is a
+// *problem.Error, or ErrStale.
+func (w *Workspace) Apply(ctx context.Context, plan *Plan, report engine.Reporter) error {
+	defer plan.Discard()
+	earlier, earlierErr := w.lastRun()
+	for unlocked := false; ; unlocked = true {
+		progress := &progress{report: report, total: len(plan.Changes), counted: true}
+		messages := &stream{Each: progress.take}
+		err := w.run(ctx, []string{"apply", "-json", "-input=false", plan.file}, messages)
+		if err == nil {
+			return nil
+		}
+		if slices.ContainsFunc(messages.Diagnostics, func(d Diagnostic) bool { return d.Summary == "Saved plan is stale" }) {
+			return ErrStale
+		}
+		lock, locked := lockOf(messages.Diagnostics)
+		if !locked || unlocked || earlierErr != nil || !w.provedStale(lock, earlier) {
+			if locked && earlierErr == nil { // it is still the proof about its own lock
+				err = errors.Join(err, w.record(earlier))
+			}
+			return w.explain(ctx, "Terraform did not finish", err, messages.Diagnostics)
+		}
+		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: fmt.Sprintf(
+			"removing the lock of a terraform that was killed: %s, since %s", lock.who, lock.created.Local().Format("15:04:05"))})
+		if err := w.unlock(ctx, lock); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *Workspace) unlock(ctx context.Context, lock lockInfo) error {
+	runner, err := w.terraform()
+	if err != nil {
+		return err
+	}
+	if err := runner.ForceUnlock(ctx, lock.id); err != nil && !strings.Contains(err.Error(), "not locked") {
+		return w.explain(ctx, "the lock of the Terraform state could not be removed", err, nil)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+//go:build unix
+
+package terraform
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// errBusy is that a terraform works here.
+var errBusy = errors.New("another terraform works here")
+
+// takeBusy locks the file path. The lock belongs to the open file: whoever
+// inherits it holds it, too.
+func takeBusy(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = errBusy
+		}
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// detach has cmd not hear the terminal's signals, and hold busy.
+func detach(cmd *exec.Cmd, busy *os.File) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.ExtraFiles = []*os.File{busy}
+}
