@@ -74,7 +74,7 @@ func (p *progress) finish(m message) {
 // tell reports the one operation at work that takes longest: the others are
 // done before it.
 func (p *progress) tell() {
-	update := engine.Update{Kind: engine.UpdateProgress, Message: "creating the resources", Done: int64(p.done), Total: int64(max(p.total, p.done)), Unit: "resources"}
+	update := engine.Update{Kind: engine.UpdateProgress, Message: "making the changes", Done: int64(p.done), Total: int64(max(p.total, p.done)), Unit: "resources"}
 	if len(p.running) > 0 {
 		longest := p.running[0]
 		for _, other := range p.running[1:] {

@@ -63,7 +63,7 @@ func TestProgress(t *testing.T) {
 		{Kind: engine.UpdateWaiting, Message: "EKS cluster to be created", Done: 0, Usually: 10 * time.Minute},
 		{Kind: engine.UpdateWaiting, Message: "EKS cluster to be created", Done: 1, Usually: 10 * time.Minute},
 		{Kind: engine.UpdateWaiting, Message: "EKS cluster to be created", Done: 1, Usually: 10 * time.Minute},
-		{Kind: engine.UpdateProgress, Message: "creating the resources", Done: 2},
+		{Kind: engine.UpdateProgress, Message: "making the changes", Done: 2},
 		{Kind: engine.UpdateWaiting, Message: "EKS node group data to be deleted", Done: 2, Usually: 5 * time.Minute},
 		{Kind: engine.UpdateProgress, Message: "saving the state", Done: 3},
 	}
@@ -295,11 +295,15 @@ func TestOpenWritesWhatIsNeeded(t *testing.T) {
 	}
 	options.Backend = &S3{Bucket: "b", Key: "k", Region: "r"}
 	remote, err := Open(options)
-	if err != nil || remote.Fingerprint() == w.Fingerprint() {
+	if err != nil || remote.Fingerprint() != w.Fingerprint() {
 		t.Errorf("another backend: %v, %v", remote, err)
 	}
 	if _, err := os.Stat(filepath.Join(w.root(), backendFile)); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the local backend still overrides S3")
+	}
+	options.Variables = map[string]any{"region": "eu-west-1"}
+	if changed, err := Open(options); err != nil || changed.Fingerprint() == w.Fingerprint() {
+		t.Errorf("another value: %v, %v", changed, err)
 	}
 	options.Environment = "staging"
 	if _, err := Open(options); problem.From(err) == nil || problem.From(err).Kind != problem.Usage {
@@ -460,5 +464,30 @@ func awaitIdle(t *testing.T, w *Workspace) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still at work: %d, %v", pid, err)
 		}
+	}
+}
+
+// A state that could not be saved is saved before anything else is done.
+func TestStateLeftBehind(t *testing.T) {
+	for _, c := range []struct{ name, script, says string }{
+		{"saved", `echo "$@" >> "$0.calls"`, ""},
+		{"refused", `echo 'Error: serial is lower' >&2; exit 1`, "the state that an earlier run could not save is still only in"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fake(t, `case "$1" in version) echo '{"terraform_version":"1.11.4"}';; state) `+c.script+`;; esac`)
+			w := fakeWorkspace(t)
+			left := filepath.Join(w.root(), "errored.tfstate")
+			if err := os.WriteFile(left, []byte("{}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := w.recoverState(t.Context())
+			_, statErr := os.Stat(left)
+			if c.says == "" && (err != nil || statErr == nil) {
+				t.Errorf("%v, %v", err, statErr)
+			}
+			if c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || problem.From(err).Next == "" || statErr != nil) {
+				t.Errorf("%v, %v", err, statErr)
+			}
+		})
 	}
 }

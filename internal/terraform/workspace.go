@@ -49,7 +49,7 @@ type S3 struct {
 // the Apply of another process.
 type Workspace struct {
 	Options
-	fingerprint string // of configuration, variables and backend
+	fingerprint string // of configuration and variables
 }
 
 // Open writes the configuration and the variables into the workspace's folder.
@@ -71,7 +71,7 @@ func Open(options Options) (*Workspace, error) {
 	return w, nil
 }
 
-// Fingerprint identifies configuration, variables and the place of the state.
+// Fingerprint identifies the configuration and the variables, wherever they are.
 func (w *Workspace) Fingerprint() string { return w.fingerprint }
 
 // root is the folder that terraform runs in.
@@ -89,8 +89,6 @@ func (w *Workspace) write() error {
 	sum := sha256.New()
 	wanted := map[string]bool{}
 	put := func(path string, content []byte) error {
-		_, _ = sum.Write([]byte(path)) // a hash takes everything
-		_, _ = sum.Write(content)
 		wanted[path] = true
 		return replaceFile(path, content)
 	}
@@ -102,6 +100,8 @@ func (w *Workspace) write() error {
 		if err != nil {
 			return err
 		}
+		_, _ = sum.Write([]byte(path)) // a hash takes everything
+		_, _ = sum.Write(content)
 		return put(filepath.Join(w.Dir, "tree", filepath.FromSlash(path)), content)
 	})
 	if err != nil {
@@ -111,6 +111,8 @@ func (w *Workspace) write() error {
 	if err != nil {
 		return err
 	}
+	_, _ = sum.Write(variables)
+	w.fingerprint = hex.EncodeToString(sum.Sum(nil)[:12])
 	if err := put(filepath.Join(w.root(), variablesFile), variables); err != nil {
 		return err
 	}
@@ -124,10 +126,7 @@ func (w *Workspace) write() error {
 		if err := put(filepath.Join(w.root(), backendFile), local); err != nil {
 			return err
 		}
-	} else {
-		_, _ = sum.Write([]byte(w.Backend.Bucket + "/" + w.Backend.Key + "@" + w.Backend.Region))
 	}
-	w.fingerprint = hex.EncodeToString(sum.Sum(nil)[:12])
 	return w.dropStrangers(wanted)
 }
 

@@ -1,0 +1,112 @@
+package infra
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/terraform"
+)
+
+// Destroy removes the infrastructure with all data in its buckets. A database
+// that is protected from deletion ends it before anything is removed, unless
+// Unprotect is set. What the account still lists of the environment is told.
+func (s *Stage) Destroy(ctx context.Context, report engine.Reporter) error {
+	at, err := s.visit(ctx)
+	if err != nil || at.noState {
+		return err
+	}
+	if err := at.workspace.Await(ctx, report); err != nil {
+		return err
+	}
+	if err := s.liftProtection(ctx, at, report); err != nil {
+		return err
+	}
+	if err := s.emptyBuckets(ctx, at, report); err != nil {
+		return err
+	}
+	if err := s.carryOut(ctx, at, engine.GoalAbsent, report); err != nil {
+		return err
+	}
+	return s.sweep(ctx, at, report)
+}
+
+// protectedDatabase is where Terraform has the database.
+const protectedDatabase = "module.rds.aws_db_instance.this"
+
+func (s *Stage) liftProtection(ctx context.Context, at site, report engine.Reporter) error {
+	outputs, err := at.workspace.Outputs(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	if err != nil || !outputs.Database.DeletionProtection {
+		return nil //nolint:nilerr // a half-made environment has not all outputs; RDS itself refuses what is protected
+	}
+	if !s.Unprotect {
+		return &problem.Error{
+			What: "the database " + outputs.Database.Identifier + " is protected from deletion",
+			Next: "if its data may go: gmctl teardown --unprotect",
+		}
+	}
+	s.planned = nil
+	report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "lifting the protection of " + outputs.Database.Identifier})
+	variables := s.variables(at.session)
+	database := map[string]any{}
+	if configured, ok := variables["database"].(map[string]any); ok {
+		database = maps.Clone(configured)
+	}
+	database["deletion_protection"] = false
+	variables["database"] = database
+	options := s.workspaceOptions(at.workspace.Binary, at, variables)
+	options.Targets = []string{protectedDatabase}
+	unprotected, err := terraform.Open(options)
+	if err != nil {
+		return err
+	}
+	return s.carryOut(ctx, site{session: at.session, workspace: unprotected}, engine.GoalPresent, report)
+}
+
+// emptyBuckets deletes every version of every object: Terraform deletes only
+// empty buckets.
+func (s *Stage) emptyBuckets(ctx context.Context, at site, report engine.Reporter) error {
+	owned, err := at.session.Owned(ctx, s.tags())
+	if err != nil {
+		return err
+	}
+	for _, resource := range owned {
+		_, bucket, isBucket := strings.Cut(resource.ARN, ":s3:::")
+		if !isBucket {
+			continue
+		}
+		err := at.session.EmptyBucket(ctx, bucket, func(total int) {
+			report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "emptying bucket " + bucket, Done: int64(total), Unit: "objects"})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep tells what still carries the environment's tags. AWS lists some kinds
+// for an hour after they are deleted, and keys for a week, so that this is no
+// failure.
+func (s *Stage) sweep(ctx context.Context, at site, report engine.Reporter) error {
+	owned, err := at.session.Owned(ctx, s.tags())
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, resource := range owned {
+		if !strings.Contains(resource.ARN, ":kms:") {
+			left = append(left, resource.ARN)
+		}
+	}
+	if len(left) > 0 {
+		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: fmt.Sprintf("AWS still lists %d resources of the environment: %s", len(left), strings.Join(left, ", "))})
+	}
+	return nil
+}

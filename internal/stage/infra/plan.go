@@ -1,0 +1,136 @@
+package infra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/terraform"
+)
+
+// redisUsually is how long Redis takes to require a token.
+const redisUsually = 2 * time.Minute
+
+// Plan is Terraform's, with what takes long, costs much or holds data named,
+// and the rest counted.
+func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error) {
+	s.planned = nil
+	at, err := s.visit(ctx)
+	if err != nil {
+		return engine.Plan{}, err
+	}
+	if at.noState && goal == engine.GoalAbsent {
+		return engine.Plan{}, nil
+	}
+	pid, err := at.workspace.AtWork()
+	if err != nil {
+		return engine.Plan{}, err
+	}
+	if pid != 0 {
+		return engine.Plan{Deferred: fmt.Sprintf("the terraform of an earlier run is still at work (process %d)", pid)}, nil
+	}
+	plan, err := at.workspace.Plan(ctx, goal)
+	if err != nil {
+		return engine.Plan{}, err
+	}
+	result := engine.Plan{Changes: summary(plan.Changes)}
+	if goal == engine.GoalPresent {
+		result.Fingerprint = at.workspace.Fingerprint()
+	}
+	switch {
+	case at.noState:
+		plan.Discard()
+		result.Changes = append([]engine.Change{{
+			Action: engine.ActionCreate, Object: "S3 bucket " + at.session.StateBucket(), Detail: "keeps Terraform's state",
+		}}, result.Changes...)
+	case len(plan.Changes) == 0:
+		plan.Discard()
+		if goal == engine.GoalPresent {
+			return s.planRedis(ctx, at, result)
+		}
+	default:
+		s.planned = &planned{goal, plan}
+	}
+	return result, nil
+}
+
+// planRedis looks whether Redis has its token: an Apply may have been killed
+// before it.
+func (s *Stage) planRedis(ctx context.Context, at site, plan engine.Plan) (engine.Plan, error) {
+	outputs, err := at.workspace.Outputs(ctx)
+	if err != nil {
+		return engine.Plan{}, err
+	}
+	protected, err := at.session.RedisRequiresAuth(ctx, outputs.Redis.ID)
+	if err == nil && !protected {
+		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionUpdate, Object: "Redis " + outputs.Redis.ID, Detail: "require its token"})
+	}
+	return plan, err
+}
+
+// summary names the notable changes, and those that need a reason, and counts
+// the others by what is done to them.
+func summary(changes []terraform.Change) []engine.Change {
+	var named []engine.Change
+	others := map[engine.Action]int{}
+	for _, change := range changes {
+		if !change.Notable && change.Action != engine.ActionReplace && change.Address != "outputs" {
+			others[change.Action]++
+			continue
+		}
+		told := engine.Change{Action: change.Action, Object: change.Title, Detail: change.Address}
+		if change.Holds {
+			told.Holds = "its data"
+		}
+		named = append(named, told)
+	}
+	for _, action := range []engine.Action{engine.ActionCreate, engine.ActionUpdate, engine.ActionDelete} {
+		switch n := others[action]; {
+		case n == 1:
+			named = append(named, engine.Change{Action: action, Object: "1 other resource"})
+		case n > 1:
+			named = append(named, engine.Change{Action: action, Object: fmt.Sprintf("%d other resources", n)})
+		}
+	}
+	return named
+}
+
+// Check reads the outputs of the last apply.
+func (s *Stage) Check(ctx context.Context) (engine.Health, error) {
+	at, err := s.visit(ctx)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	if at.noState {
+		return engine.Health{State: engine.StateAbsent}, nil
+	}
+	pid, err := at.workspace.AtWork()
+	if err != nil {
+		return engine.Health{}, err
+	}
+	if pid != 0 {
+		return engine.Health{State: engine.StateStarting, Summary: fmt.Sprintf("terraform is at work (process %d)", pid)}, nil
+	}
+	outputs, err := at.workspace.Outputs(ctx)
+	if errors.Is(err, terraform.ErrNothingThere) {
+		return engine.Health{State: engine.StateAbsent}, nil
+	}
+	if err != nil {
+		return engine.Health{}, err
+	}
+	return engine.Health{
+		State:   engine.StateReady,
+		Summary: fmt.Sprintf("account %s, %s", outputs.Environment.AccountID, outputs.Environment.Region),
+		Endpoints: []engine.Endpoint{
+			{Name: "kubernetes", URL: outputs.Cluster.Endpoint},
+			{Name: "postgres", URL: "postgres://" + address(outputs.Database.Address, outputs.Database.Port) + "/" + outputs.Database.Name},
+			{Name: "redis", URL: "rediss://" + address(outputs.Redis.Address, outputs.Redis.Port)},
+		},
+	}, nil
+}
+
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
