@@ -130,7 +130,7 @@ func workIn(t *testing.T, dir string) (end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(program, content, 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(program, content, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	process := exec.CommandContext(t.Context(), program, "60")

@@ -82,15 +82,17 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	var failed error // read when served is closed
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		failed = server.Serve(listener)
+	}()
 	s.config.Log.Info("ingestion serves", "address", listener.Addr().String())
 
-	var failed error
 	select {
 	case <-ctx.Done():
-	case failed = <-served:
-		served <- failed
+	case <-served:
 	}
 	s.stopping.Store(true)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.ShutdownGrace)
@@ -100,8 +102,8 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		_ = server.Close()
 	}
 	s.committer.Close(grace)
-	_ = <-served // nil, or the error of Close
-	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
+	<-served
+	if !errors.Is(failed, http.ErrServerClosed) {
 		return &problem.Error{What: "ingestion stopped serving on " + listener.Addr().String(), Cause: failed}
 	}
 	s.config.Log.Info("ingestion stopped")
