@@ -37,8 +37,13 @@ func (w *Workspace) Plan(ctx context.Context, goal engine.Goal) (*Plan, error) {
 	if err != nil && w.again(diagnostics) {
 		plan, _, err = w.plan(ctx, goal)
 	}
-	if err != nil || goal != engine.GoalPresent || w.Owned == nil || !w.unfinished() {
+	switch {
+	case err != nil || !w.unfinished():
 		return plan, err
+	case len(plan.Changes) == 0: // nothing was left to do after all
+		return plan, os.Remove(filepath.Join(w.Dir, halfFile))
+	case goal != engine.GoalPresent || w.Owned == nil:
+		return plan, nil
 	}
 	return w.planAdopting(ctx, plan)
 }
@@ -94,8 +99,9 @@ func (p *Plan) take(m message) {
 	case "planned_change":
 		action, ok := map[string]engine.Action{
 			"create": engine.ActionCreate, "update": engine.ActionUpdate, "replace": engine.ActionReplace, "delete": engine.ActionDelete,
+			"import": engine.ActionUpdate, // it is there: only the state changes
 		}[m.Change.Action]
-		if !ok { // read, no-op, move, import
+		if !ok { // read, no-op, move
 			return
 		}
 		kind := kindOf(m.Change.Resource.Type)
