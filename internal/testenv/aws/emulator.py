@@ -24,7 +24,7 @@ from ministack.services import ec2, eks, elasticache, rds, secretsmanager, taggi
 
 EKS_SECONDS = float(os.environ.get("EMULATOR_EKS_SECONDS", "1"))
 
-KUBERNETES_VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35"]
+KUBERNETES_VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"]
 
 # The default version of each add-on; {} is the cluster's Kubernetes version.
 ADDONS = {

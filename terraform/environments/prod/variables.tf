@@ -69,7 +69,7 @@ variable "network" {
 variable "kubernetes" {
   description = "The EKS control plane: version, who may reach the API from the internet, administrators' ARNs, logs kept, add-on versions."
   type = object({
-    version             = optional(string, "1.33")
+    version             = optional(string, "1.35")
     public_access_cidrs = optional(list(string), ["0.0.0.0/0"])
     administrators      = optional(set(string), [])
     log_types           = optional(set(string), ["api", "audit", "authenticator", "controllerManager", "scheduler"])

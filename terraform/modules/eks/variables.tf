@@ -5,13 +5,13 @@ variable "name" {
 }
 
 variable "kubernetes_version" {
-  description = "Kubernetes minor version of the control plane and the nodes, such as 1.33."
+  description = "Kubernetes minor version of the control plane and the nodes, such as 1.35."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version))
-    error_message = "Give the minor version alone, such as 1.33."
+    error_message = "Give the minor version alone, such as 1.35."
   }
 }
 
