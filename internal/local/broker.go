@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/embedded"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -60,8 +60,12 @@ func (b *brokerComponent) run(ctx context.Context, say announcer) error {
 		endpoints:  []engine.Endpoint{{Name: "bootstrap", URL: address}},
 		connection: address,
 	})
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-broker.Failed():
+		return broker.Err()
+	}
 }
 
 // watch follows a cluster that is not ours: ready while it answers.
@@ -86,7 +90,7 @@ func (b *brokerComponent) watch(ctx context.Context, say announcer) error {
 	}
 	b.to.Store(&cfg)
 	say.ready(facts{
-		summary:    fmt.Sprintf("external, %d brokers", count),
+		summary:    "external, " + humanize.Plural(count, "broker"),
 		endpoints:  []engine.Endpoint{{Name: "bootstrap", URL: strings.Join(brokers, ",")}},
 		connection: strings.Join(brokers, ","),
 	})

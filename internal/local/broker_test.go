@@ -43,7 +43,7 @@ func TestAnExternalKafkaComesAndGoes(t *testing.T) {
 		}
 	}()
 	ready := awaitState(t, r, engine.StateReady)
-	if ready.Summary != "external, 1 brokers" || ready.Connection != address {
+	if ready.Summary != "external, 1 broker" || ready.Connection != address {
 		t.Errorf("the component says %+v", ready)
 	}
 	if cfg, up := broker.connection(); !up || cfg.Brokers[0] != address {

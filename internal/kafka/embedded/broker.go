@@ -9,8 +9,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // Options say what broker to start.
@@ -23,8 +21,10 @@ type Options struct {
 
 // Broker is a running broker.
 type Broker struct {
+	dir     string
 	cluster *kfake.Cluster
 	note    *note
+	failure *failure
 }
 
 // never is a pause that no process outlives.
@@ -38,7 +38,7 @@ func Start(options Options) (*Broker, error) {
 	}
 	b, err := start(options)
 	if err != nil {
-		return nil, &problem.Error{What: "the embedded Kafka did not start", Cause: err, Next: "look at the disk that holds " + options.Dir}
+		return nil, diskProblem("the embedded Kafka did not start", options.Dir, err)
 	}
 	return b, nil
 }
@@ -47,6 +47,9 @@ func start(options Options) (*Broker, error) {
 	note, err := openNote(options.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := haveRoom(options.Dir); err != nil {
+		return nil, errors.Join(err, note.close())
 	}
 	ended, err := mend(options.Dir, note.last)
 	if err != nil {
@@ -58,7 +61,9 @@ func start(options Options) (*Broker, error) {
 	if err := note.clear(); err != nil {
 		return nil, errors.Join(err, note.close())
 	}
+	failure := newFailure(options.Log)
 	cluster, err := kfake.NewCluster(
+		kfake.WithLogger(failure),
 		kfake.NumBrokers(1),
 		kfake.Ports(options.Port),
 		kfake.ClusterID(options.ClusterID),
@@ -69,7 +74,8 @@ func start(options Options) (*Broker, error) {
 	if err != nil {
 		return nil, errors.Join(err, note.close())
 	}
-	b := &Broker{cluster: cluster, note: note}
+	b := &Broker{dir: options.Dir, cluster: cluster, note: note, failure: failure}
+	failure.cluster.Store(cluster)
 	cluster.ControlKey(int16(kmsg.EndTxn), b.beforeEnd)
 	cluster.ControlKey(int16(kmsg.AddPartitionsToTxn), b.beforeAdd)
 	cluster.ControlKey(int16(kmsg.AddOffsetsToTxn), b.beforeAdd)
@@ -79,9 +85,14 @@ func start(options Options) (*Broker, error) {
 // Address is where the broker listens, host:port.
 func (b *Broker) Address() string { return b.cluster.ListenAddrs()[0] }
 
-// Close stops the broker and saves its state.
+// Close stops the broker and saves its state; of one that Failed the logs are
+// all that counts.
 func (b *Broker) Close() error {
+	failed := b.failure.happened()
 	b.cluster.Close()
+	if failed || b.failure.happened() {
+		return errors.Join(forget(b.dir), b.note.close())
+	}
 	return b.note.close()
 }
 
@@ -89,12 +100,15 @@ func (b *Broker) Close() error {
 // noted last is the only one that can be half done.
 func (b *Broker) beforeEnd(request kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
 	b.cluster.KeepControl()
+	if b.failure.happened() {
+		return nil, b.failure.err, true // closes the connection
+	}
 	end, ok := request.(*kmsg.EndTxnRequest)
 	if !ok || !end.Commit {
 		return nil, nil, false
 	}
 	if err := b.note.write(producer{end.ProducerID, end.ProducerEpoch}); err != nil {
-		return nil, err, true // closes the connection: a commit that cannot be noted is not begun
+		return nil, err, true // a commit that cannot be noted is not begun
 	}
 	return nil, nil, false
 }
@@ -110,7 +124,7 @@ func (b *Broker) beforeAdd(request kmsg.Request) (kmsg.Response, error, bool) { 
 	case *kmsg.AddOffsetsToTxnRequest:
 		p = producer{add.ProducerID, add.ProducerEpoch}
 	}
-	if b.note.last == nil || *b.note.last != p {
+	if b.failure.happened() || b.note.last == nil || *b.note.last != p {
 		return nil, nil, false
 	}
 	if err := b.note.clear(); err != nil {

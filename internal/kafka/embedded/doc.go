@@ -11,7 +11,14 @@
 // So Start notes each commit on disk before kfake begins it, and before kfake
 // reads its logs it ends, on disk, whatever a kill left open: a transaction
 // whose commit was noted is committed in its remaining partitions, any other is
-// aborted. Compaction and retention are off: kfake deletes a log before it
-// writes the compacted one, and it applies retention to everything that stands
-// before an old record, which an import of history puts at the end.
+// aborted.
+//
+// kfake also goes on after a write that failed, such as for lack of disk space,
+// and a transaction whose end it could not write is then neither committed nor
+// aborted. So the broker answers nothing more after one (Failed), and the next
+// Start ends it as above.
+//
+// Compaction and retention are off: kfake deletes a log before it writes the
+// compacted one, and it applies retention to everything that stands before an old
+// record, which an import of history puts at the end.
 package embedded

@@ -5,11 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 const topic = "t"
@@ -245,4 +248,102 @@ func TestAnOrderlyStop(t *testing.T) {
 	expect(t, again, "one")
 	commit(t, producerOn(t, again), "two")
 	expect(t, again, "one", "two")
+}
+
+// full has the next segment of the topic's partitions, which a batch at the
+// offset begins, lie on a disk that is full, until it is called.
+func full(t *testing.T, dir string, offset string, partitions ...string) (free func()) {
+	t.Helper()
+	var links []string
+	for _, partition := range partitions {
+		links = append(links, linkToFull(t, filepath.Join(dir, "partitions", topic+"-"+partition, offset+".dat")))
+	}
+	return func() {
+		for _, link := range links {
+			if err := os.Remove(link); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// linkToFull makes path a file that cannot be written for lack of space.
+func linkToFull(t *testing.T, path string) string {
+	t.Helper()
+	const device = "/dev/full"
+	if _, err := os.Stat(device); err != nil {
+		t.Skip("the system has no " + device)
+	}
+	if err := os.Symlink(device, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The disk is full when a transaction is to be ended: kfake tells the client that
+// it has been, and lets consumers see what was aborted.
+func TestADiskThatIsFullAtTheEndOfATransaction(t *testing.T) {
+	for name, test := range map[string]struct {
+		how        kgo.TransactionEndTry
+		partitions []string
+		want       []string
+	}{
+		"a commit, in one partition":  {kgo.TryCommit, []string{"1"}, []string{"lost?", "next"}},
+		"a commit, in all partitions": {kgo.TryCommit, []string{"0", "1"}, []string{"lost?", "next"}},
+		"an abort, in one partition":  {kgo.TryAbort, []string{"1"}, []string{"next"}},
+		"an abort, in all partitions": {kgo.TryAbort, []string{"0", "1"}, []string{"next"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "kafka")
+			b := startOn(t, dir)
+			everyBatchASegment := map[string]*string{"segment.bytes": new("1")}
+			if _, err := kadm.NewClient(client(t, b)).CreateTopic(t.Context(), 2, 1, everyBatchASegment, topic); err != nil {
+				t.Fatal(err)
+			}
+			p := producerOn(t, b)
+			begin(t, p, "lost?")
+			free := full(t, dir, "1", test.partitions...)
+			ended, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			_ = p.EndTransaction(ended, test.how)
+			cancel()
+			select {
+			case <-b.Failed():
+			case <-time.After(10 * time.Second):
+				t.Fatal("the broker goes on")
+			}
+			asked, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			if err := client(t, b).Ping(asked); err == nil {
+				t.Error("it still answers")
+			}
+			cancel()
+			wantIn(t, b.Err(), "no space left on device", "free some disk space")
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+			free()
+			b = startOn(t, dir)
+			commit(t, producerOn(t, b), "next")
+			expect(t, b, test.want...)
+		})
+	}
+}
+
+func TestItDoesNotStartOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	linkToFull(t, filepath.Join(dir, "room.tmp"))
+	_, err := Start(Options{Dir: dir})
+	wantIn(t, err, "the embedded Kafka did not start", "free some disk space")
+}
+
+func wantIn(t *testing.T, err error, words ...string) {
+	t.Helper()
+	p := problem.From(err)
+	if p == nil {
+		t.Fatal("there is no error")
+	}
+	for _, word := range words {
+		if said := p.Error() + "; " + p.Next; !strings.Contains(said, word) {
+			t.Errorf("%q does not say %q", said, word)
+		}
+	}
 }

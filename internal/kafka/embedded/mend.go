@@ -9,6 +9,10 @@ import (
 	"slices"
 )
 
+// sessionState is the file in which kfake keeps, after an orderly stop, what
+// cannot be read from its logs.
+const sessionState = "session_state.json"
+
 // ended is a transaction that mend brought to its end.
 type ended struct {
 	producer   producer
@@ -21,7 +25,7 @@ type ended struct {
 // in use. After an orderly stop there is nothing to do: kfake then keeps open
 // transactions in a file of its own.
 func mend(dir string, noted *producer) ([]ended, error) {
-	if _, err := os.Stat(filepath.Join(dir, "session_state.json")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, sessionState)); err == nil {
 		return nil, nil
 	}
 	entries, err := os.ReadDir(filepath.Join(dir, "partitions"))
