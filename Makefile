@@ -2,7 +2,7 @@
 # Go and nothing else, except where its line says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test lint fmt tidy tidy-check cross-check shellcheck docs screens bench chaos release-check clean
+.PHONY: help up build test test-long lint fmt tidy tidy-check cross-check shellcheck docs screens bench chaos release-check clean
 
 # Arguments, for example: make up ARGS="--only postgres", make test PKG=./internal/config/...
 ARGS   ?=
@@ -35,6 +35,9 @@ build: ## build bin/gmctl, static and stamped with its version
 
 test: ## run every test this machine can run; says which others there are
 	@RACE=$(RACE) tools/test/run $(PKG)
+
+test-long: ## run the tests that take minutes: real Terraform against an emulated account
+	@GMCTL_TEST_REQUIRE=aws,terraform go test -timeout 30m -v -run 'TestDevLivesThroughKills|TestLostStateIsFoundAgain|TestLife' ./internal/terraform ./internal/stage/infra
 
 lint: shellcheck tidy-check cross-check ## formatting, go vet, golangci-lint, shellcheck, go.mod
 	@$(LINT) fmt --diff

@@ -51,20 +51,25 @@ func Require(t testing.TB, component string, err error) {
 	t.Skip(message)
 }
 
-// Required reports whether GMCTL_TEST_REQUIRE names the component.
+// Required reports whether GMCTL_TEST_REQUIRE names the component, or all.
 func Required(component string) bool {
+	return slices.Contains(required(), "all") || slices.Contains(required(), component)
+}
+
+func required() []string {
 	wanted := strings.Split(os.Getenv(RequireVariable), ",")
 	for i := range wanted {
 		wanted[i] = strings.TrimSpace(wanted[i])
 	}
-	return slices.Contains(wanted, "all") || slices.Contains(wanted, component)
+	return wanted
 }
 
 // Long lets a test that takes minutes go on only where GMCTL_TEST_REQUIRE names
-// the component. Otherwise it skips the test and says how to run it.
+// the component itself: all of them together would take too long for every
+// change. Otherwise it skips the test and says how to run it.
 func Long(t testing.TB, component, takes string) {
 	t.Helper()
-	if !Required(component) {
-		t.Skipf("takes about %s\nto run this test: set %s=%s", takes, RequireVariable, component)
+	if !slices.Contains(required(), component) {
+		t.Skipf("takes about %s\nto run this test: make test-long", takes)
 	}
 }
