@@ -7,9 +7,11 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
@@ -69,5 +71,19 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 		endpoints:  []engine.Endpoint{{Name: "api", URL: "http://" + address}},
 		connection: "http://" + address,
 	})
+	maintenance.Go(func() { tellTrouble(ctx, service.Trouble, say) })
 	return ended(ctx, service.Run(ctx, listener))
+}
+
+// tellTrouble says whether events cannot be stored, until ctx ends.
+func tellTrouble(ctx context.Context, trouble func() error, say announcer) {
+	const pause = 250 * time.Millisecond
+	for {
+		say.warn(problem.From(trouble()))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
 }

@@ -23,6 +23,7 @@ type memory struct {
 	writes  [][]ingestion.Record // the successful ones
 	tries   int
 	down    error
+	full    error         // fails writes, and no ping
 	delay   time.Duration // of each write; it ends early when the context does
 }
 
@@ -35,7 +36,7 @@ var _ ingestion.Store = (*memory)(nil)
 
 func (m *memory) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
 	m.mu.Lock()
-	delay, down := m.delay, m.down
+	delay, down := m.delay, errors.Join(m.down, m.full)
 	m.tries++
 	m.mu.Unlock()
 	if delay > 0 {
@@ -81,6 +82,13 @@ func (m *memory) set(down error, delay time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.down, m.delay = down, delay
+}
+
+// fill has the store refuse every write while it answers pings; nil: no more.
+func (m *memory) fill(full error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.full = full
 }
 
 func (m *memory) stored() []ingestion.Record {

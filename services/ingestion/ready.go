@@ -46,7 +46,7 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
 
 // ping checks all dependencies at the same time.
 func (s *Server) ping(ctx context.Context) []eventapi.Dependency {
-	all := append([]Dependency{{Name: s.config.StoreName, Ping: s.config.Store.Ping}}, s.config.Dependencies...)
+	all := append([]Dependency{{Name: s.config.StoreName, Ping: s.pingStore}}, s.config.Dependencies...)
 	found := make([]eventapi.Dependency, len(all))
 	var checks sync.WaitGroup
 	for i, dependency := range all {
@@ -59,6 +59,15 @@ func (s *Server) ping(ctx context.Context) []eventapi.Dependency {
 	}
 	checks.Wait()
 	return found
+}
+
+// pingStore returns why the store cannot take events: it says so itself, or has
+// just refused some.
+func (s *Server) pingStore(ctx context.Context) error {
+	if err := s.config.Store.Ping(ctx); err != nil {
+		return err
+	}
+	return s.Trouble()
 }
 
 // getOpenAPI answers GET /openapi.json.

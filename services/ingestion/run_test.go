@@ -3,6 +3,7 @@ package ingestion_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
@@ -149,4 +151,47 @@ func TestRunSaysWhyItCannotServe(t *testing.T) {
 	if err := server.Run(t.Context(), listener); err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("Run over a closed listener: %v", err)
 	}
+}
+
+// A store whose disk is full answers a ping, and takes no event: the service is
+// not ready then, until a write succeeds or none has failed for a while.
+func TestReadyKnowsOfWritesThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		server, err := ingestion.New(ingestion.Config{Store: store, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close(t.Context())
+		post := func(want int) {
+			t.Helper()
+			request := httptest.NewRequest(http.MethodPost, eventapi.EventsPath, strings.NewReader(noID))
+			request.Header.Set("Content-Type", eventapi.JSON)
+			answer := httptest.NewRecorder()
+			if server.Handler().ServeHTTP(answer, request); answer.Code != want {
+				t.Errorf("the event is answered %d %s", answer.Code, answer.Body)
+			}
+		}
+		ready := func(when string, want int, why string) {
+			t.Helper()
+			answer := httptest.NewRecorder()
+			server.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, eventapi.ReadyPath, nil))
+			if answer.Code != want || !strings.Contains(answer.Body.String(), why) {
+				t.Errorf("%s ready is %d %s", when, answer.Code, answer.Body)
+			}
+		}
+		ready("at first", 200, "ok")
+		store.fill(errors.New("no disk space left"))
+		ready("before an event comes", 200, "ok")
+		post(503)
+		ready("when it was refused", 503, "no disk space left")
+		store.fill(nil)
+		post(201)
+		ready("when one is stored again", 200, "ok")
+
+		store.fill(errors.New("no disk space left"))
+		post(503)
+		time.Sleep(time.Minute)
+		ready("when none has come for long", 200, "ok")
+	})
 }

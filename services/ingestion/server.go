@@ -29,6 +29,7 @@ const (
 type Server struct {
 	config    Config
 	decoder   *event.Decoder
+	writer    *watchedWriter
 	committer *Committer
 	metrics   *metrics
 	routes    map[string]route
@@ -49,7 +50,8 @@ func New(config Config) (*Server, error) {
 	if s.metrics, err = newMetrics(s.config.Registry); err != nil {
 		return nil, err
 	}
-	s.committer = NewCommitter(&watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}, s.config.Commit)
+	s.writer = &watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}
+	s.committer = NewCommitter(s.writer, s.config.Commit)
 	s.metrics.queued(s.committer.Queued)
 	s.routes = map[string]route{
 		eventapi.EventsPath:  {http.MethodPost: s.postEvent},
@@ -64,6 +66,11 @@ func New(config Config) (*Server, error) {
 
 // Handler returns the whole API.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// Trouble returns why the last events could not be stored, though the store may
+// answer: its disk is full, say. It is nil when they could be, and when none have
+// come for a while.
+func (s *Server) Trouble() error { return s.writer.trouble() }
 
 // Close ends the writers when what waits is written, or when ctx ends. Run does
 // it too.

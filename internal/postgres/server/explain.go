@@ -19,12 +19,13 @@ func explainServer(what string, err error, lines []string) error {
 	return p
 }
 
-// ownLines returns the lines that the process itself wrote about its failure:
-// those of its sessions tell of their clients' errors.
+// ownLines returns the lines that the process itself wrote about its failure, and
+// those of the panics that brought it down: all else that its sessions wrote
+// tells of their clients' errors.
 func ownLines(lines []string, pid int) []string {
 	var own []string
 	for _, line := range lines {
-		if strings.Contains(line, fmt.Sprintf(" [%d] ", pid)) && severe.MatchString(line) {
+		if panicked.MatchString(line) || strings.Contains(line, fmt.Sprintf(" [%d] ", pid)) && severe.MatchString(line) {
 			own = append(own, line)
 		}
 	}
@@ -45,7 +46,7 @@ func remedy(said string) (next string, kind problem.Kind) {
 	case has("could not create semaphores"):
 		return "raise the system's limit of semaphores (kernel.sem)", problem.Failed
 	case has("No space left on device"):
-		return "free some disk space and run the command again", problem.Failed
+		return "free some disk space; it starts by itself then, or with gmctl up", problem.Failed
 	case has("Disk quota exceeded"):
 		return "free some of your disk quota and run the command again", problem.Failed
 	case has("Address already in use"):
@@ -83,6 +84,9 @@ const damagedNext = "the data directory is damaged: put a copy of it back in pla
 // of initdb. Its group is the message.
 var severe = regexp.MustCompile(`(?:^|\s)(?:FATAL|PANIC|ERROR|initdb: error|postgres: error|postgres):\s+(.*)$`)
 
+// panicked matches the lines of a log that tell why the whole server ended.
+var panicked = regexp.MustCompile(`\sPANIC:\s`)
+
 // explainLog makes a problem of a failure and of the last lines of a log.
 func explainLog(what string, err error, lines []string) *problem.Error {
 	p := &problem.Error{What: what, Cause: err}
@@ -99,12 +103,13 @@ func explainLog(what string, err error, lines []string) *problem.Error {
 // lines of a message.
 var dated = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2} `)
 
-// lastSevere returns the last message that tells of a failure, with the lines
-// that belong to it; empty if there is none.
+// lastSevere returns the last message that tells of a failure, of a panic if there
+// was one, with the lines that belong to it; empty if there is none.
 func lastSevere(lines []string) string {
+	hasPanic := slices.ContainsFunc(lines, panicked.MatchString)
 	for i, line := range slices.Backward(lines) {
 		match := severe.FindStringSubmatch(line)
-		if match == nil {
+		if match == nil || hasPanic && !panicked.MatchString(line) {
 			continue
 		}
 		var message strings.Builder

@@ -22,6 +22,14 @@ initdb: removing contents of data directory "/data"`,
 			cause: "No space left on device",
 			next:  "free some disk space",
 		},
+		"disk full at the end of recovery": {
+			log: `2026-11-24 03:55:12.731 UTC [16] PANIC:  could not write to file "pg_logical/replorigin_checkpoint.tmp": No space left on device
+2026-11-24 03:55:12.756 UTC [36] FATAL:  the database system is not yet accepting connections
+2026-11-24 03:55:12.756 UTC [36] DETAIL:  Consistent recovery state has not been yet reached.
+2026-11-24 03:55:12.731 UTC [9] LOG:  checkpointer process (PID 16) was terminated by signal 6: Aborted`,
+			cause: "pg_logical/replorigin_checkpoint.tmp",
+			next:  "free some disk space",
+		},
 		"the port was taken in between": {
 			log: `2026-11-24 02:00:00.000 UTC [9] LOG:  starting PostgreSQL 15.18
 2026-11-24 02:00:00.001 UTC [9] LOG:  could not bind IPv4 address "127.0.0.1": Address already in use

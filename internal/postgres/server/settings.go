@@ -21,6 +21,10 @@ func serverArguments(cfg Config) []string {
 		"synchronous_commit": "on",
 		"full_page_writes":   "on",
 
+		// After a crash it is for the caller to start it again: by itself it does
+		// so without a pause, for ever, and without a word to anyone.
+		"restart_after_crash": "off",
+
 		// A laptop's share of memory and disk.
 		"max_connections": "100",
 		"shared_buffers":  "128MB",
