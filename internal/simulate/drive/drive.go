@@ -12,6 +12,7 @@ package drive
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -39,6 +40,9 @@ type Options struct {
 	Connections int           // requests on their way at a time; at least 1
 	Batch       int           // events of a request; at least 1
 	Grace       time.Duration // how long requests on their way may take to end after ctx did
+	// Patience is how long, once no event is due any more, the run waits without an
+	// answer of success before it gives up what is still to be sent; 0: for ever.
+	Patience time.Duration
 }
 
 const (
@@ -62,9 +66,9 @@ type request struct {
 // the answers, and counts into tally. An early end by ctx is no error.
 func Run(ctx context.Context, opts Options, tally *Tally) {
 	opts.Connections, opts.Batch = max(opts.Connections, 1), max(opts.Batch, 1)
-	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
-	defer abort()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(opts.Grace, abort) })()
+	sending, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer abort(nil)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(opts.Grace, func() { abort(nil) }) })()
 
 	tally.begin(opts.Warmup)
 	p := &pacer{opts: opts, tally: tally, seed: maphash.MakeSeed(), began: time.Now()}
@@ -74,7 +78,7 @@ func Run(ctx context.Context, opts Options, tally *Tally) {
 		p.lanes = append(p.lanes, lane)
 		connections.Go(func() {
 			for r := range lane.queue {
-				if ctx.Err() != nil {
+				if ctx.Err() != nil || sending.Err() != nil {
 					tally.notSent(len(r.events))
 					continue
 				}
@@ -86,8 +90,42 @@ func Run(ctx context.Context, opts Options, tally *Tally) {
 	for _, lane := range p.lanes {
 		close(lane.queue)
 	}
+	stop := giveUp(opts.Patience, tally, abort)
 	connections.Wait()
+	stop()
 	tally.end()
+}
+
+// errNoProgress is why requests were given up after the end of the run.
+var errNoProgress = errors.New("the run was over and nothing was stored any more")
+
+// giveUp aborts the requests that are left when for so long none has succeeded,
+// until the returned function is called.
+func giveUp(patience time.Duration, tally *Tally, abort context.CancelCauseFunc) (stop func()) {
+	if patience <= 0 {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for before := int64(-1); ; {
+			now := tally.stored.Load() + tally.rejected.Load()
+			if now == before {
+				abort(errNoProgress)
+				return
+			}
+			before = now
+			select {
+			case <-done:
+				return
+			case <-time.After(patience):
+			}
+		}
+	})
+	return func() {
+		close(done)
+		watching.Wait()
+	}
 }
 
 func send(ctx context.Context, do Send, r request, tally *Tally) {

@@ -247,3 +247,33 @@ func TestItEndsWithTheEvents(t *testing.T) {
 		}
 	})
 }
+
+// A service that stores nothing any more does not hold the run for the minutes
+// that all retries of all events would take; one that is only slow gets its time.
+func TestItGivesUpWithoutProgressOnceItIsOver(t *testing.T) {
+	for name, test := range map[string]struct {
+		takes          time.Duration
+		stored, unsent int64
+		within         time.Duration
+	}{
+		"nothing is stored": {time.Hour, 0, 20 - 2, 2*time.Second + 31*time.Second},
+		"slowly":            {10 * time.Second, 20, 0, 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var tally Tally
+				Run(t.Context(), Options{
+					Next: players(10), Send: answerIn(test.takes), Rate: 10, Duration: 2 * time.Second, Connections: 2, Patience: 15 * time.Second,
+				}, &tally)
+				r := tally.Report(10)
+				if r.Stored != test.stored || r.Unsent != test.unsent || r.Stored+r.Failed+r.Unsent != 20 {
+					t.Errorf("%+v", r)
+				}
+				if took := time.Since(began); took > test.within {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}

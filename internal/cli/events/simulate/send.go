@@ -52,7 +52,7 @@ func send(ctx context.Context, opts *Options) error {
 			return e, more
 		},
 		Send: sender, Rate: opts.Rate, Count: opts.Count, Duration: opts.Duration, Warmup: opts.Warmup,
-		Connections: opts.Connections, Batch: opts.Batch, Grace: Grace,
+		Connections: opts.Connections, Batch: opts.Batch, Grace: Grace, Patience: patience,
 	}, &tally)
 	stop()
 	status.Close()

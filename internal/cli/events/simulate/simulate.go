@@ -46,6 +46,10 @@ type Options struct {
 // Grace is how long requests on their way may take to end after Ctrl-C.
 const Grace = 5 * time.Second
 
+// patience is how long events that are overdue when the simulation is over may go
+// without one being stored.
+const patience = 15 * time.Second
+
 // NewCommand returns `gmctl events simulate`.
 func NewCommand(f *factory.Factory) *cobra.Command {
 	opts := &Options{IO: f.IO, Now: time.Now, Sender: service.DriveSender}
