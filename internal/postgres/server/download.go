@@ -30,8 +30,6 @@ const downloadLimit = 10 * time.Minute
 // RepositoryVariable names a mirror of Maven Central to download from.
 const RepositoryVariable = "GMCTL_MAVEN_REPOSITORY"
 
-const mavenCentral = "https://repo1.maven.org/maven2"
-
 // downloadVersion returns the version that embedded-postgres knows of a major
 // one, or the one for new data for 0; empty if it knows none.
 func downloadVersion(major int) embedded.PostgresVersion {
@@ -194,14 +192,13 @@ func fetch(stage, unpacked string, version embedded.PostgresVersion) error {
 	if err != nil {
 		return err
 	}
-	repository := mavenCentral
+	config := embedded.DefaultConfig() // downloads from Maven Central
 	if mirror := os.Getenv(RepositoryVariable); mirror != "" {
-		repository = strings.TrimSuffix(mirror, "/")
+		config = config.BinaryRepositoryURL(strings.TrimSuffix(mirror, "/"))
 	}
 	var log bytes.Buffer
-	database := embedded.NewDatabase(embedded.DefaultConfig().
+	database := embedded.NewDatabase(config.
 		Version(version).
-		BinaryRepositoryURL(repository).
 		CachePath(filepath.Join(stage, "archive")).
 		BinariesPath(unpacked).
 		RuntimePath(filepath.Join(stage, "runtime")).

@@ -13,8 +13,9 @@ import (
 	"github.com/gamemetrics/gmctl/internal/testenv"
 )
 
-// provider is where a mirror keeps hashicorp/aws, below its root.
-const provider = "registry.terraform.io/hashicorp/aws"
+// provider is where a mirror keeps the AWS provider, below its root: first the
+// host of the registry that it mirrors.
+const provider = "*/hashicorp/aws"
 
 // Terraform has the test's terraform take the AWS provider from where the
 // machine has it, or fetch it once per user from the public registry. A test
