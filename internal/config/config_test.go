@@ -177,6 +177,10 @@ gmctl.yaml:1:13: YAML tags are not supported: write the value alone
 gmctl.yaml:2:15: not valid YAML: sequence end token ']' not found
   2 | environments: [
                     ^`},
+		{"tab", "apiVersion: gmctl/v1\nenvironments:\n\tlocal: {}\n", `
+gmctl.yaml:3:1: not valid YAML: a tab begins this line: indent with spaces
+  3 | local: {}
+      ^`},
 		{"second document", "apiVersion: gmctl/v1\n---\napiVersion: gmctl/v1\n", `
 gmctl.yaml:2:1: a second YAML document: the file holds one
   2 | ---

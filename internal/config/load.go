@@ -116,7 +116,11 @@ func Parse(path string, data []byte) (*Config, error) {
 func syntaxFinding(err error) Finding {
 	if at, ok := errors.AsType[yaml.Error](err); ok && at.GetToken() != nil {
 		tok := at.GetToken()
-		return Finding{Line: tok.Position.Line, Column: tok.Position.Column, Length: utf8.RuneCountInString(tok.Value), Message: "not valid YAML: " + at.GetMessage()}
+		found := Finding{Line: tok.Position.Line, Column: tok.Position.Column, Length: utf8.RuneCountInString(tok.Value), Message: "not valid YAML: " + at.GetMessage()}
+		if strings.HasPrefix(at.GetMessage(), "found character '\t'") { // printed as it is, it looks like a space
+			found.Length, found.Message = 1, "not valid YAML: a tab begins this line: indent with spaces"
+		}
+		return found
 	}
 	return Finding{Line: 1, Column: 1, Message: "not valid YAML: " + err.Error()}
 }
