@@ -140,6 +140,13 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			m.PortFree = taken(5432, 5433)
 			m.Holder = func(context.Context, int) (Process, bool) { return Process{PID: 77, Name: "postgres"}, true }
 		}, status: Warning, says: []string{"5432 is taken", "postgres (pid 77)", "takes 5434"}},
+		"a port taken, and the environment up on the next": {check: "port postgres", spoil: func(m *Machine, _ *Subject) {
+			m.PortFree = taken(5432, 5433)
+			m.Servers = func(string) []int { return []int{51} }
+			m.Holder = func(_ context.Context, port int) (Process, bool) {
+				return Process{PID: map[int]int{5432: 77, 5433: 51}[port], Name: "postgres"}, true
+			}
+		}, status: OK, says: []string{"5433 is this environment's own", "5432 is taken"}},
 		"a port taken by no one known": {check: "port ingestion", spoil: func(m *Machine, _ *Subject) { m.PortFree = taken(8080) }, status: Warning, says: []string{"does not say by whom", "8081", "local.ingestion.port"}},
 		"every port taken":             {check: "port kafka", spoil: func(m *Machine, _ *Subject) { m.PortFree = func(port int) bool { return port < 9092 || port > 9200 } }, status: Missing, says: []string{"local.kafka.port"}},
 		"the environment is up": {check: "leftovers", spoil: func(m *Machine, _ *Subject) {

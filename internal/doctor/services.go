@@ -85,6 +85,9 @@ func checkPort(service string, portOf func(config.Local) int) func(context.Conte
 				found.Next = fmt.Sprintf("nothing: gmctl up takes %d instead; or stop the other, or set local.%s.port", next, service)
 				return found
 			}
+			if mine, known := m.Holder(ctx, next); known && ours(ctx, m, s, mine) {
+				return Finding{Status: OK, Found: fmt.Sprintf("%d is this environment's own; %d is taken", next, port)}
+			}
 		}
 		found.Status = Missing
 		found.Next = fmt.Sprintf("set local.%s.port to a free one: none of the next %d is", service, portsTried)
