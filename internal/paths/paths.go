@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // Dirs are the directories of one environment, absolute.
@@ -16,11 +18,15 @@ type Dirs struct {
 	Cache string // shared by all environments; can be deleted at any time
 }
 
-// For returns the directories of the environment env.
+// For returns the directories of the environment env. Its error is a
+// *problem.Error.
 func For(env string) (Dirs, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return Dirs{}, err
+		return Dirs{}, &problem.Error{
+			What: "it is not known where gmctl keeps what belongs to you", Cause: err,
+			Next: "set HOME to your home directory", Kind: problem.Usage,
+		}
 	}
 	base := func(variable string, fallback ...string) string {
 		if dir := os.Getenv(variable); filepath.IsAbs(dir) {

@@ -131,6 +131,9 @@ func flagProblem(cmd *cobra.Command, err error) error {
 	see := fmt.Sprintf("run %s --help for its flags", cmd.CommandPath())
 	p := &problem.Error{What: fmt.Sprintf("%s: %v", cmd.CommandPath(), err), Next: see, Kind: problem.Usage}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if passesOn := strings.Contains(cmd.Use, "[-- "); passesOn {
+			p.Next = fmt.Sprintf("put what is for %s behind --: %s -- …; %s", cmd.Name(), cmd.CommandPath(), see)
+		}
 		name := unknown.GetSpecifiedName()
 		if shorts := unknown.GetSpecifiedShortnames(); shorts != "" {
 			p.What = fmt.Sprintf("unknown flag -%s for %s", name, cmd.CommandPath())
@@ -181,11 +184,15 @@ func argumentProblem(cmd *cobra.Command, err error) error {
 		return err
 	}
 	what := err.Error()
-	if word, ok := strings.CutPrefix(what, "unknown command "); ok {
-		// cobra.NoArgs calls an argument that is too many a command.
+	_, wanted, _ := strings.Cut(cmd.Use, " ")
+	word, isWord := strings.CutPrefix(what, "unknown command ")
+	switch {
+	case isWord: // so cobra.NoArgs calls an argument that is too many
 		word, _, _ = strings.Cut(word, " for ")
 		what = fmt.Sprintf("%s takes no argument %s", cmd.CommandPath(), word)
-	} else {
+	case wanted != "" && strings.Contains(what, " arg(s), "): // cobra's counts name nothing
+		what = fmt.Sprintf("%s needs %s", cmd.CommandPath(), wanted)
+	default:
 		what = cmd.CommandPath() + ": " + what
 	}
 	return &problem.Error{What: what, Next: fmt.Sprintf("see how it is used: %s --help", cmd.CommandPath()), Kind: problem.Usage}
