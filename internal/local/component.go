@@ -63,16 +63,17 @@ type Status struct {
 
 // ProblemText is a problem.Error on the wire.
 type ProblemText struct {
-	What string `json:"what"`
-	Why  string `json:"why,omitempty"`
-	Next string `json:"next,omitempty"`
+	What string       `json:"what"`
+	Why  string       `json:"why,omitempty"`
+	Next string       `json:"next,omitempty"`
+	Kind problem.Kind `json:"kind,omitempty"`
 }
 
 func textOf(p *problem.Error) *ProblemText {
 	if p == nil {
 		return nil
 	}
-	text := &ProblemText{What: p.What, Next: p.Next}
+	text := &ProblemText{What: p.What, Next: p.Next, Kind: p.Kind}
 	if p.Cause != nil {
 		text.Why = p.Cause.Error()
 	}
@@ -84,7 +85,7 @@ func (t *ProblemText) Error() *problem.Error {
 	if t == nil {
 		return nil
 	}
-	p := &problem.Error{What: t.What, Next: t.Next}
+	p := &problem.Error{What: t.What, Next: t.Next, Kind: t.Kind}
 	if t.Why != "" {
 		p.Cause = errors.New(t.Why)
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -272,4 +273,21 @@ func TestFiguresAreThoseOfWhatRuns(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// What a machine lacks has an exit code of its own, also when the supervisor was
+// the one to miss it.
+func TestAProblemKeepsItsKindOverTheWire(t *testing.T) {
+	want := &problem.Error{What: "there is none", Cause: errors.New("not found"), Next: "install it", Kind: problem.Missing}
+	encoded, err := json.Marshal(textOf(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text ProblemText
+	if err := json.Unmarshal(encoded, &text); err != nil {
+		t.Fatal(err)
+	}
+	if got := text.Error(); got.Error() != want.Error() || got.Next != want.Next || got.Kind != want.Kind {
+		t.Errorf("%+v became %+v", want, got)
+	}
 }
