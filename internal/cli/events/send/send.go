@@ -66,7 +66,7 @@ true, "text", [1,2]) is taken as such, anything else as text.`,
   gmctl events send --player p1 --type level_complete --metadata level=3 --metadata stars=2
   gmctl events send --player p1 --type purchase --metadata '{"sku":"gems","price":4.99}'
   gmctl events send --file event.json
-  echo '{"playerId":"p1","eventType":"login","timestamp":"2026-03-01T18:30:00Z"}' | gmctl events send`,
+  echo '{"playerId":"p1","eventType":"login","timestamp":"'$(date -u +%FT%TZ)'"}' | gmctl events send`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.URL = target.Resolver(f)
