@@ -37,7 +37,7 @@ test: ## run every test this machine can run; says which others there are
 	@RACE=$(RACE) tools/test/run $(PKG)
 
 test-long: ## run the tests that take minutes: real Terraform against an emulated account
-	@GMCTL_TEST_REQUIRE=aws,terraform go test -timeout 30m -v -run 'TestDevLivesThroughKills|TestLostStateIsFoundAgain|TestLife' ./internal/terraform ./internal/stage/infra
+	@GMCTL_TEST_REQUIRE=aws,terraform,kafka go test -timeout 30m -v -run 'TestDevLivesThroughKills|TestLostStateIsFoundAgain|TestLife|TestTheOnlyApacheKafkaIsKilled' ./internal/terraform ./internal/stage/infra ./services/relay
 
 lint: shellcheck tidy-check cross-check ## formatting, go vet, golangci-lint, shellcheck, go.mod
 	@$(LINT) fmt --diff

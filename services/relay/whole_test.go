@@ -16,6 +16,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/testenv"
 	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
 	testpostgres "github.com/gamemetrics/gmctl/internal/testenv/postgres"
 	"github.com/gamemetrics/gmctl/internal/topics"
@@ -179,7 +180,7 @@ func TestPostgresIsKilledAnywhere(t *testing.T) {
 	audit(t, events, published(t, cfg, topics.EventsRaw))
 }
 
-// Against Apache Kafka: a kill of the broker, of the relay, and two relays at once.
+// Against Apache Kafka: kills of the relay, and two relays at once.
 func TestWithApacheKafka(t *testing.T) {
 	cluster := testkafka.Run(t, testkafka.Options{})
 	cfg := cluster.Config()
@@ -202,6 +203,24 @@ func TestWithApacheKafka(t *testing.T) {
 		rival.kill()
 		p.kill()
 	}
+	w.stop()
+	before := committedEnd(t, cfg, topics.EventsRaw)
+	events := publishRest(t, dsn, cfg)
+	t.Logf("relays that were killed had committed up to %d offsets; %d events", before, len(events))
+	audit(t, events, published(t, cfg, topics.EventsRaw))
+}
+
+// The only broker of an Apache Kafka is killed in the middle of a transaction.
+// About one run in twenty a transaction on the cursor's partition stays open for
+// longer than the test waits: the relay then says so and waits, and loses nothing.
+func TestTheOnlyApacheKafkaIsKilled(t *testing.T) {
+	testenv.Long(t, testenv.Kafka, "a minute")
+	cluster := testkafka.Run(t, testkafka.Options{})
+	cfg := cluster.Config()
+	makeTopics(t, cfg)
+	dsn := pg.Database(t)
+	_, store := storeOn(t, dsn)
+	w := startWriters(t, store)
 	p := startRelayProcess(t, dsn, cfg)
 	time.Sleep(500 * time.Millisecond)
 	cluster.Kill(0)
@@ -210,8 +229,6 @@ func TestWithApacheKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.kill()
-	before := committedEnd(t, cfg, topics.EventsRaw)
 	events := publishRest(t, dsn, cfg)
-	t.Logf("relays that were killed had committed up to %d offsets; %d events", before, len(events))
 	audit(t, events, published(t, cfg, topics.EventsRaw))
 }
