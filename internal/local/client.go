@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/shirou/gopsutil/v4/process"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
@@ -50,18 +47,7 @@ func NewClient(dirs paths.Dirs) *Client {
 
 // Alive reports whether a supervisor runs: whether its lock is held.
 func (c *Client) Alive() (bool, error) {
-	if _, err := os.Stat(lockPath(c.dirs)); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	lock := flock.New(lockPath(c.dirs))
-	free, err := lock.TryRLock()
-	if err != nil {
-		return false, fmt.Errorf("look at the supervisor's lock: %w", err)
-	}
-	if free {
-		return false, lock.Unlock()
-	}
-	return true, nil
+	return isHeld(lockPath(c.dirs))
 }
 
 // Snapshot is what the supervisor says of itself.
@@ -156,7 +142,7 @@ func (c *Client) Stop(ctx context.Context, name string, report engine.Reporter) 
 	}
 	switch {
 	case errors.Is(err, ErrNotRunning):
-		return nil
+		return awaitDataLeft(ctx, c.dirs)
 	case errors.Is(err, ErrNoAnswer):
 		return c.end(ctx, report, err)
 	}
@@ -234,6 +220,9 @@ func (c *Client) ProveGone(postgres string) error {
 	if alive {
 		last, err := readRecord(c.dirs)
 		return &problem.Error{What: fmt.Sprintf("the supervisor, process %d, still runs", last.PID), Cause: err, Next: "run again: gmctl teardown"}
+	}
+	if held, err := isHeld(dataLockPath(c.dirs)); err != nil || held {
+		return errors.Join(err, stillWorks(c.dirs))
 	}
 	if left := server.ProcessesOf(postgres); len(left) > 0 {
 		return &problem.Error{What: fmt.Sprintf("PostgreSQL still works in %s, process %d", postgres, left[0]), Next: "run again: gmctl teardown"}

@@ -13,10 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
 	"gopkg.in/natefinch/lumberjack.v2"
-
-	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // stopGrace is how long the supervisor waits for one component to stop.
@@ -44,11 +41,11 @@ func Serve(ctx context.Context, spec Spec) (err error) {
 	if err := os.MkdirAll(LogsDir(spec.Dirs), 0o700); err != nil {
 		return err
 	}
-	lock, err := lockEnvironment(ctx, spec)
+	hold, err := takeHold(ctx, spec)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	defer func() { err = errors.Join(err, hold.release()) }()
 
 	last, err := readRecord(spec.Dirs)
 	if err != nil {
@@ -82,28 +79,17 @@ func Serve(ctx context.Context, spec Spec) (err error) {
 	} {
 		s.runners[name] = newRunner(name, c, s.log.With("component", name))
 	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watched, stop := context.WithCancel(ctx)
+	defer stop()
+	watching.Go(func() {
+		hold.watch(watched, func(why error) {
+			s.log.Warn("the environment is not this supervisor's any more", "error", why)
+			shutdown()
+		})
+	})
 	return s.serve(ctx)
-}
-
-// lockEnvironment makes this process the environment's supervisor. Who only looks
-// whether there is one (Client.Alive) holds the lock for an instant, so it is
-// tried again for a moment.
-func lockEnvironment(ctx context.Context, spec Spec) (*flock.Flock, error) {
-	const moment, pause = 250 * time.Millisecond, time.Millisecond
-	ctx, cancel := context.WithTimeout(ctx, moment)
-	defer cancel()
-	lock := flock.New(lockPath(spec.Dirs))
-	_, err := lock.TryLockContext(ctx, pause)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, &problem.Error{
-			What: "a supervisor of the environment " + spec.Env + " runs already", Kind: problem.Locked,
-			Next: "see how it is: gmctl status",
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("lock the environment %s: %w", spec.Env, err)
-	}
-	return lock, nil
 }
 
 // serve answers the control API until ctx ends, then stops every component.
