@@ -1,11 +1,53 @@
-// Package templates holds the files that gmctl writes for a user, as the user
-// gets them but for a few marked places.
+// Package templates holds the files that gmctl writes for a user.
 package templates
 
-import _ "embed"
+import (
+	"cmp"
+	"embed"
+	"slices"
+	"strings"
+	"text/template"
 
-// Config is the gmctl.yaml of `gmctl init`. ENVIRONMENT stands for the name of
-// the environment.
-//
-//go:embed gmctl.yaml
-var Config string
+	"github.com/gamemetrics/gmctl/internal/config"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// ConfigOptions say what a gmctl.yaml to start from describes.
+type ConfigOptions struct {
+	Env      string          // name of the environment
+	Provider config.Provider // what it runs on
+	Template string          // aws: config.TemplateDev or config.TemplateProd
+	Region   string          // aws
+}
+
+// group is a node group under its name.
+type group struct {
+	Name string
+	config.NodeGroup
+}
+
+// Config returns the gmctl.yaml of `gmctl init`.
+func Config(options ConfigOptions) (string, error) {
+	defaults := config.DefaultAWS(options.Template)
+	var groups []group
+	for name, preset := range defaults.NodeGroups {
+		groups = append(groups, group{name, preset})
+	}
+	order := []string{config.GroupSystem, config.GroupApplication, config.GroupData}
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Compare(slices.Index(order, a.Name), slices.Index(order, b.Name))
+	})
+	parsed, err := template.ParseFS(files, "gmctl-"+string(options.Provider)+".yaml")
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	err = parsed.Execute(&text, struct {
+		ConfigOptions
+		Default config.AWS
+		Groups  []group
+	}{options, defaults, groups})
+	return text.String(), err
+}

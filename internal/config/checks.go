@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -43,10 +44,8 @@ func check(name string, value reflect.Value) *refusal {
 		if name := value.String(); !regexp.MustCompile(NamePattern).MatchString(name) {
 			return &refusal{message: fmt.Sprintf("%q is not a name for an environment: use at most 63 of a-z, 0-9 and -, with no - at either end", name)}
 		}
-	case "port":
-		if port := value.Int(); port < MinPort || port > MaxPort {
-			return &refusal{message: fmt.Sprintf("must be a port from %d to %d, not %d", MinPort, MaxPort, port)}
-		}
+	case "port", "count", "days", "zones":
+		return checkNumber(name, value.Int())
 	case "positive":
 		if d := time.Duration(value.Int()); d <= 0 {
 			return &refusal{message: fmt.Sprintf("must be longer than nothing, not %s", d)}
@@ -57,6 +56,31 @@ func check(name string, value reflect.Value) *refusal {
 		}
 	case "address":
 		return checkAddress(value.String())
+	case "":
+	default:
+		return checkText(name, value.String())
+	}
+	return nil
+}
+
+func checkNumber(name string, given int64) *refusal {
+	low, high, _ := Limits(name)
+	if given >= int64(low) && given <= int64(high) {
+		return nil
+	}
+	what := "a number"
+	if name == "port" {
+		what = "a port"
+	}
+	return &refusal{message: fmt.Sprintf("must be %s from %d to %d, not %d", what, low, high, given)}
+}
+
+func checkText(name, given string) *refusal {
+	if allowed := Choices(name); allowed != nil && !slices.Contains(allowed, given) {
+		return &refusal{fmt.Sprintf("must be one of %s, not %q", strings.Join(allowed, ", "), given), suggest.Nearest(given, allowed)}
+	}
+	if p, ok := PatternOf(name); ok && !regexp.MustCompile(p.Expression).MatchString(given) {
+		return &refusal{message: fmt.Sprintf("must be %s, not %q", p.Means, given)}
 	}
 	return nil
 }

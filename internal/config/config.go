@@ -8,7 +8,10 @@
 // values it may have (checks.go).
 package config
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // APIVersion is the version of the file's schema.
 const APIVersion = "gmctl/v1"
@@ -38,14 +41,32 @@ const ProviderLocal Provider = "local"
 
 // Providers returns what an environment can run on. A provider has its section
 // in Environment and its case in Environment.fill.
-func Providers() []Provider { return []Provider{ProviderLocal} }
+func Providers() []Provider { return []Provider{ProviderLocal, ProviderAWS} }
 
 // Environment is one deployment of the platform.
 type Environment struct {
-	// Provider is what the environment runs on: local.
+	// Provider is what the environment runs on: local or aws.
 	Provider Provider `json:"provider" check:"provider"`
 	// Local configures the provider local.
 	Local Local `json:"local,omitzero"`
+	// AWS configures the provider aws.
+	AWS AWS `json:"aws,omitzero"`
+}
+
+// refuse returns what is wrong with the environment as a whole, nil for nothing.
+func (e *Environment) refuse(name string) *refusal {
+	switch e.Provider {
+	case ProviderAWS:
+		if !reflect.ValueOf(e.Local).IsZero() {
+			return &refusal{message: "environments." + name + " runs on aws: its section local says nothing"}
+		}
+		return e.AWS.refuse(name)
+	case ProviderLocal:
+		if !reflect.ValueOf(e.AWS).IsZero() {
+			return &refusal{message: "environments." + name + " runs on this machine: for its section aws to count, write provider: aws"}
+		}
+	}
+	return nil
 }
 
 // Local is the platform embedded on this machine.

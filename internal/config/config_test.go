@@ -95,7 +95,7 @@ gmctl.yaml:3:3: environments.staging lacks provider: add provider: local
   3 | staging:
       ^^^^^^^`},
 		{"unknown provider", "apiVersion: gmctl/v1\nenvironments:\n  staging:\n    provider: locla\n", `
-gmctl.yaml:4:15: environments.staging.provider "locla" is not a provider: choose one of [local]; did you mean "local"?
+gmctl.yaml:4:15: environments.staging.provider "locla" is not a provider: choose one of [local aws]; did you mean "local"?
   4 | provider: locla
                 ^^^^^`},
 		{"bad name", "apiVersion: gmctl/v1\nenvironments:\n  My_Env:\n    provider: local\n", `

@@ -75,6 +75,12 @@ func (d *decoder) value(at place, node ast.Node, into reflect.Value) {
 		d.list(at, node, into)
 	case into.Kind() == reflect.Int:
 		d.integer(at, node, into)
+	case into.Kind() == reflect.Bool:
+		d.truth(at, node, into)
+	case into.Kind() == reflect.Pointer: // a value whose zero is not the default
+		given := reflect.New(into.Type().Elem())
+		d.value(at, node, given.Elem())
+		into.Set(given)
 	default:
 		d.text(at, node, into)
 	}
@@ -197,10 +203,20 @@ func (d *decoder) named(at place, node ast.Node, into reflect.Value) {
 			d.find(key, r.message, r.suggestion)
 			continue
 		}
-		value := reflect.New(into.Type().Elem()).Elem()
-		d.value(at.below(key), entry.Value, value)
-		into.SetMapIndex(name, value)
+		value := reflect.New(into.Type().Elem())
+		d.value(at.below(key), entry.Value, value.Elem())
+		if whole, ok := value.Interface().(refuser); ok {
+			if r := whole.refuse(key.Value); r != nil {
+				d.find(key, r.message, r.suggestion)
+			}
+		}
+		into.SetMapIndex(name, value.Elem())
 	}
+}
+
+// refuser is a section that has something against what is in it as a whole.
+type refuser interface {
+	refuse(name string) *refusal
 }
 
 func (d *decoder) list(at place, node ast.Node, into reflect.Value) {
@@ -237,6 +253,15 @@ func (d *decoder) integer(at place, node ast.Node, into reflect.Value) {
 		}
 	}
 	d.find(at.mark(node), message, hint)
+}
+
+func (d *decoder) truth(at place, node ast.Node, into reflect.Value) {
+	given, ok := node.(*ast.BoolNode)
+	if !ok {
+		d.find(at.mark(node), fmt.Sprintf("%s must be true or false, not %s", at, describe(node)), "")
+		return
+	}
+	into.SetBool(given.Value)
 }
 
 func (d *decoder) duration(at place, node ast.Node, into reflect.Value) {

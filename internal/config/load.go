@@ -162,6 +162,8 @@ func (e *Environment) fill() {
 	switch e.Provider {
 	case ProviderLocal:
 		fillZero(reflect.ValueOf(&e.Local).Elem(), reflect.ValueOf(DefaultLocal()))
+	case ProviderAWS:
+		e.AWS.fill()
 	}
 }
 
@@ -187,18 +189,32 @@ func (c *Config) resolve() error {
 		return unreadable(c.Path, err)
 	}
 	for name, env := range c.Environments {
-		binaries := &env.Local.Postgres.Binaries
-		if rest, ok := strings.CutPrefix(*binaries, "~/"); ok {
-			home, err := os.UserHomeDir()
-			if err != nil {
-				return fmt.Errorf("the home directory of %s in %s: %w", *binaries, c.Path, err)
-			}
-			*binaries = filepath.Join(home, rest)
+		paths := []*string{&env.Local.Postgres.Binaries, &env.AWS.Manifests}
+		if env.AWS.Image.Source != ImageSelf {
+			paths = append(paths, &env.AWS.Image.Source)
 		}
-		if *binaries != "" && !filepath.IsAbs(*binaries) {
-			*binaries = filepath.Join(base, *binaries)
+		for _, path := range paths {
+			if err := absolute(path, base); err != nil {
+				return fmt.Errorf("the home directory of %s in %s: %w", *path, c.Path, err)
+			}
 		}
 		c.Environments[name] = env
+	}
+	return nil
+}
+
+// absolute makes path absolute, if there is one; the error is that there is no
+// home directory.
+func absolute(path *string, base string) error {
+	if rest, ok := strings.CutPrefix(*path, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return err
+		}
+		*path = filepath.Join(home, rest)
+	}
+	if *path != "" && !filepath.IsAbs(*path) {
+		*path = filepath.Join(base, *path)
 	}
 	return nil
 }

@@ -37,7 +37,9 @@ func Files(configDir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["configuration.md"] = config.Markdown()
+	if files["configuration.md"], err = config.Markdown(); err != nil {
+		return nil, err
+	}
 	files["gmctl.schema.json"], err = config.Schema()
 	return files, err
 }

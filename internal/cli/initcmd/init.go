@@ -2,10 +2,12 @@
 package initcmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,10 @@ type Options struct {
 	Env   string // name of the environment the file describes
 	Path  string // the file to write; empty: gmctl.yaml of the working directory
 	Force bool   // overwrite a file that is there
+
+	Provider string // empty: local for the environment local, else aws
+	Template string // of the provider aws; empty: prod for an environment of that name, else dev
+	Region   string // of the provider aws
 }
 
 // NewCommand returns `gmctl init`.
@@ -33,9 +39,13 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 		Short: "Write a gmctl.yaml to start from",
 		Long: `Write a gmctl.yaml that describes one environment, with every default as a
 comment, into the working directory. Editors check and complete it by its JSON
-Schema. gmctl needs no such file: without one it uses the defaults.`,
+Schema. gmctl needs no such file for the environment local: without one it uses
+the defaults. Any other environment runs on AWS, unless --provider local says
+that it is one more on this machine.`,
 		Example: `  gmctl init
-  gmctl init -e load-test
+  gmctl init -e dev --region eu-west-1
+  gmctl init -e prod
+  gmctl init -e load-test --provider local
   gmctl init --config deploy/gmctl.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -43,8 +53,57 @@ Schema. gmctl needs no such file: without one it uses the defaults.`,
 			return run(opts)
 		},
 	}
+	cmd.Flags().StringVar(&opts.Provider, "provider", "", "what the environment runs on: `local or aws` (default: local for the environment local, else aws)")
+	cmd.Flags().StringVar(&opts.Template, "template", "", "the defaults to begin with on aws: `dev or prod` (default: prod for an environment of that name, else dev)")
+	cmd.Flags().StringVar(&opts.Region, "region", "", "AWS `region` (default: $AWS_REGION, else "+fallbackRegion+")")
+	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions(providers(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("template", cobra.FixedCompletions([]string{config.TemplateDev, config.TemplateProd}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "overwrite the file if it is there")
 	return cmd
+}
+
+// fallbackRegion is what a file says where nothing says a region: it is the
+// user's to change, and gmctl plan shows it before anything is made.
+const fallbackRegion = "eu-central-1"
+
+func providers() []string {
+	var names []string
+	for _, provider := range config.Providers() {
+		names = append(names, string(provider))
+	}
+	return names
+}
+
+// text is the file, checked as gmctl will read it.
+func (o *Options) text(path string) ([]byte, error) {
+	what := templates.ConfigOptions{Env: o.Env, Provider: config.Provider(o.Provider), Template: o.Template, Region: o.Region}
+	if what.Provider == "" {
+		what.Provider = config.ProviderAWS
+		if o.Env == config.LocalName {
+			what.Provider = config.ProviderLocal
+		}
+	}
+	if !slices.Contains(config.Providers(), what.Provider) {
+		return nil, &problem.Error{What: fmt.Sprintf("there is no provider %q", o.Provider), Next: "choose one of: " + strings.Join(providers(), ", "), Kind: problem.Usage}
+	}
+	if what.Template == "" {
+		what.Template = config.TemplateDev
+		if o.Env == config.TemplateProd {
+			what.Template = config.TemplateProd
+		}
+	}
+	what.Region = cmp.Or(what.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), fallbackRegion)
+	if err := config.CheckName(o.Env); err != nil {
+		return nil, err
+	}
+	text, err := templates.Config(what)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := config.Parse(path, []byte(text)); err != nil {
+		return nil, &problem.Error{What: "such a file would not be valid", Cause: errors.Unwrap(err), Next: "choose other words: gmctl init --help", Kind: problem.Usage}
+	}
+	return []byte(text), nil
 }
 
 func run(opts *Options) error {
@@ -52,8 +111,8 @@ func run(opts *Options) error {
 	if path == "" {
 		path = config.FileName
 	}
-	text := []byte(strings.ReplaceAll(templates.Config, "ENVIRONMENT", opts.Env))
-	if err := config.CheckName(opts.Env); err != nil {
+	text, err := opts.text(path)
+	if err != nil {
 		return err
 	}
 	// An exclusive creation, so that no file is overwritten that appears meanwhile.

@@ -11,7 +11,7 @@ import (
 )
 
 // Markdown returns docs/configuration.md.
-func (r *Reference) Markdown() []byte {
+func (r *Reference) Markdown() ([]byte, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<!-- Written by make docs from internal/config. -->
 
@@ -33,8 +33,17 @@ error that names line and column. Editors check and complete it by its
 |---|---|---|---|
 `, config.LocalName, config.FileName)
 	r.rows(&b, "", reflect.TypeFor[config.Config](), reflect.Value{})
-	fmt.Fprintf(&b, "\n## What `gmctl init` writes\n\n```yaml\n%s```\n", strings.ReplaceAll(templates.Config, "ENVIRONMENT", config.LocalName))
-	return []byte(b.String())
+	for _, options := range []templates.ConfigOptions{
+		{Env: config.LocalName, Provider: config.ProviderLocal},
+		{Env: "dev", Provider: config.ProviderAWS, Template: config.TemplateDev, Region: "eu-central-1"},
+	} {
+		text, err := templates.Config(options)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "\n## What `gmctl init -e %s` writes\n\n```yaml\n%s```\n", options.Env, text)
+	}
+	return []byte(b.String()), nil
 }
 
 // rows writes a row for each field of t and what is below it.
@@ -65,10 +74,19 @@ func typeWord(field reflect.StructField) string {
 		return "section"
 	case field.Type.Kind() == reflect.Map:
 		return "section by name"
-	case field.Type.Kind() == reflect.Slice:
+	case field.Type.Kind() == reflect.Slice && field.Tag.Get("check") == "address":
 		return "list of host:port"
-	case field.Type.Kind() == reflect.Int:
+	case field.Type.Kind() == reflect.Slice:
+		return "list of text"
+	case field.Type == reflect.TypeFor[*bool]():
+		return "true or false"
+	case field.Type.Kind() == reflect.Int && field.Tag.Get("check") == "port":
 		return "port"
+	case field.Type.Kind() == reflect.Int, field.Type == reflect.TypeFor[*int]():
+		return "number"
+	}
+	if allowed := config.Choices(field.Tag.Get("check")); allowed != nil {
+		return strings.Join(allowed, " or ")
 	}
 	return "text"
 }
@@ -77,8 +95,12 @@ func defaultWord(field reflect.StructField, preset reflect.Value) string {
 	switch {
 	case config.Mandatory(field):
 		return "mandatory"
-	case !preset.IsValid() || preset.IsZero() || preset.Kind() == reflect.Struct:
+	case !preset.IsValid() || preset.IsZero() || preset.Kind() == reflect.Struct || preset.Kind() == reflect.Map:
 		return ""
+	case preset.Kind() == reflect.Pointer:
+		return fmt.Sprintf("`%v`", preset.Elem().Interface())
+	case preset.Kind() == reflect.Slice:
+		return fmt.Sprintf("`%v`", preset.Interface())
 	case field.Type == reflect.TypeFor[time.Duration]():
 		return "`" + config.FormatDuration(time.Duration(preset.Int())) + "`"
 	}

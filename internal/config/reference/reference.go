@@ -86,8 +86,11 @@ func (r *Reference) describe(owner reflect.Type, field reflect.StructField) stri
 // defaults returns the defaults of a section of an environment by its type; an
 // invalid value for a type that has none.
 func defaults(t reflect.Type) reflect.Value {
-	if t == reflect.TypeFor[config.Local]() {
+	switch t {
+	case reflect.TypeFor[config.Local]():
 		return reflect.ValueOf(config.DefaultLocal())
+	case reflect.TypeFor[config.AWS]():
+		return reflect.ValueOf(config.DefaultAWS(config.TemplateDev))
 	}
 	return reflect.Value{}
 }

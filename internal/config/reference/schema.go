@@ -51,6 +51,10 @@ func (r *Reference) object(t reflect.Type, defaults reflect.Value) schema {
 		s["required"] = required
 		s["type"] = "object"
 	}
+	if t == reflect.TypeFor[config.Environment]() {
+		s["if"] = schema{"properties": schema{"provider": schema{"const": config.ProviderAWS}}}
+		s["then"] = schema{"required": []string{"aws"}, "properties": schema{"aws": schema{"type": "object", "required": []string{"region"}}}}
+	}
 	return s
 }
 
@@ -64,10 +68,23 @@ func (r *Reference) value(t reflect.Type, tag reflect.StructTag, preset reflect.
 		return s
 	case t.Kind() == reflect.Struct:
 		return r.object(t, preset)
+	case t.Kind() == reflect.Pointer:
+		if preset.IsValid() && !preset.IsNil() {
+			s := r.value(t.Elem(), tag, reflect.Value{})
+			s["default"] = preset.Elem().Interface()
+			return s
+		}
+		return r.value(t.Elem(), tag, reflect.Value{})
+	case t.Kind() == reflect.Bool:
+		return schema{"type": "boolean"}
 	case t.Kind() == reflect.Map:
+		names := config.NamePattern
+		if p, ok := config.PatternOf(tag.Get("keys")); ok {
+			names = p.Expression
+		}
 		return schema{
 			"type":                 []string{"object", "null"},
-			"propertyNames":        schema{"pattern": config.NamePattern},
+			"propertyNames":        schema{"pattern": names},
 			"additionalProperties": r.value(t.Elem(), "", defaults(t.Elem())),
 		}
 	case t.Kind() == reflect.Slice:
@@ -87,11 +104,17 @@ func restriction(check string) schema {
 		return schema{"const": config.APIVersion}
 	case "provider":
 		return schema{"enum": config.Providers()}
-	case "port":
-		return schema{"type": "integer", "minimum": config.MinPort, "maximum": config.MaxPort}
 	case "address":
 		return schema{"type": "string", "pattern": `^.+:[0-9]{1,5}$`}
-	default:
-		return schema{"type": "string", "minLength": 1}
 	}
+	if low, high, ok := config.Limits(check); ok {
+		return schema{"type": "integer", "minimum": low, "maximum": high}
+	}
+	if allowed := config.Choices(check); allowed != nil {
+		return schema{"enum": allowed}
+	}
+	if p, ok := config.PatternOf(check); ok {
+		return schema{"type": "string", "pattern": p.Expression}
+	}
+	return schema{"type": "string", "minLength": 1}
 }
