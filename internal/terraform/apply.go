@@ -18,7 +18,7 @@ var ErrStale = errors.New("the plan is out of date")
 // *problem.Error, or ErrStale.
 func (w *Workspace) Apply(ctx context.Context, plan *Plan, report engine.Reporter) error {
 	defer plan.Discard()
-	earlier, earlierErr := w.lastRun()
+	earlier, earlierErr := lastRun(w.Dir)
 	for unlocked := false; ; unlocked = true {
 		progress := &progress{report: report, total: len(plan.Changes), counted: true}
 		messages := &stream{Each: progress.take}

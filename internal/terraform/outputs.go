@@ -112,6 +112,35 @@ func (w *Workspace) Outputs(ctx context.Context) (*Outputs, error) {
 	return decodeOutputs(values)
 }
 
+// ReadOutputs returns the outputs in a state as Terraform writes it, or
+// ErrNothingThere. It starts no terraform, so that a status is quick and may run
+// beside an apply.
+func ReadOutputs(state []byte) (*Outputs, error) {
+	var content struct {
+		Version int `json:"version"`
+		Outputs map[string]struct {
+			Value json.RawMessage `json:"value"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal(state, &content); err != nil || content.Version != stateVersion {
+		return nil, &problem.Error{
+			What: "the Terraform state cannot be read", Cause: errors.Join(err, fmt.Errorf("it has version %d, not %d", content.Version, stateVersion)),
+			Next: "use the gmctl that wrote it, or a newer one",
+		}
+	}
+	if len(content.Outputs) == 0 {
+		return nil, ErrNothingThere
+	}
+	values := make(map[string]json.RawMessage, len(content.Outputs))
+	for name, output := range content.Outputs {
+		values[name] = output.Value
+	}
+	return decodeOutputs(values)
+}
+
+// stateVersion is the version of the state's format, since Terraform 0.12.
+const stateVersion = 4
+
 func decodeOutputs(values map[string]json.RawMessage) (*Outputs, error) {
 	text, err := json.Marshal(values)
 	if err != nil {

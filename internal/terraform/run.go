@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,23 +143,29 @@ func (w *Workspace) ended(err error) error {
 }
 
 // AtWork returns the process of an apply that an earlier gmctl has started and
-// that has not ended, or 0.
-func (w *Workspace) AtWork() (pid int, err error) {
-	busy, err := takeBusy(filepath.Join(w.Dir, busyFile))
-	if err == nil {
+// that still runs, or 0.
+func (w *Workspace) AtWork() (pid int, err error) { return AtWork(w.Dir) }
+
+// AtWork is Workspace.AtWork of the workspace in dir, which need not be there.
+func AtWork(dir string) (pid int, err error) {
+	busy, err := takeBusy(filepath.Join(dir, busyFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, nil
+	case err == nil:
 		return 0, busy.Close()
-	}
-	if !errors.Is(err, errBusy) {
+	case !errors.Is(err, errBusy):
 		return 0, err
 	}
-	run, err := w.lastRun()
+	run, err := lastRun(dir)
 	return run.PID, err
 }
 
-// lastRun returns the record of an apply that has not ended in order.
-func (w *Workspace) lastRun() (started, error) {
+// lastRun returns the record of an apply in the workspace in dir that has not
+// ended in order.
+func lastRun(dir string) (started, error) {
 	var run started
-	text, err := os.ReadFile(filepath.Join(w.Dir, runFile))
+	text, err := os.ReadFile(filepath.Join(dir, runFile))
 	if err != nil {
 		return run, err
 	}

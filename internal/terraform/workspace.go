@@ -71,6 +71,9 @@ func Open(options Options) (*Workspace, error) {
 	return w, nil
 }
 
+// LocalState is where the workspace in dir keeps its state without a Backend.
+func LocalState(dir string) string { return filepath.Join(dir, "terraform.tfstate") }
+
 // Fingerprint identifies the configuration and the variables, wherever they are.
 func (w *Workspace) Fingerprint() string { return w.fingerprint }
 
@@ -118,7 +121,7 @@ func (w *Workspace) write() error {
 	}
 	if w.Backend == nil {
 		local, err := json.Marshal(map[string]any{"terraform": map[string]any{"backend": map[string]any{
-			"local": map[string]any{"path": filepath.Join(w.Dir, "terraform.tfstate")},
+			"local": map[string]any{"path": LocalState(w.Dir)},
 		}}})
 		if err != nil {
 			return err

@@ -75,7 +75,7 @@ func (r *Reference) describe(owner reflect.Type, field reflect.StructField) stri
 	if !named {
 		return comment
 	}
-	for _, verb := range []string{"is ", "names "} {
+	for _, verb := range []string{"is ", "are ", "names "} {
 		if about, ok := strings.CutPrefix(rest, verb); ok {
 			return strings.ToUpper(about[:1]) + about[1:]
 		}

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
@@ -86,7 +88,7 @@ func (s *Stage) workspaceOptions(binary terraform.Binary, at site, variables map
 	case !s.LocalState:
 		options.Backend = &terraform.S3{
 			Bucket: at.session.StateBucket(), Region: at.session.Region,
-			Key: s.Project + "/" + s.Environment + "/terraform.tfstate",
+			Key: s.stateKey(),
 		}
 	}
 	return options
@@ -110,17 +112,32 @@ func (s *Stage) tags() map[string]string {
 }
 
 // Outputs returns what the infrastructure gives other stages; the error is
-// terraform.ErrNothingThere before it is applied.
+// terraform.ErrNothingThere before it is applied. They are read from the state:
+// no terraform is needed, and one may be at work meanwhile.
 func (s *Stage) Outputs(ctx context.Context) (*terraform.Outputs, error) {
-	at, err := s.visit(ctx)
+	session, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if at.noState {
+	state, err := s.state(ctx, session)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, terraform.ErrNothingThere
 	}
-	return at.workspace.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return terraform.ReadOutputs(state)
 }
+
+// state is Terraform's, or fs.ErrNotExist.
+func (s *Stage) state(ctx context.Context, session *awscloud.Session) ([]byte, error) {
+	if s.LocalState {
+		return os.ReadFile(terraform.LocalState(s.Dir))
+	}
+	return session.Object(ctx, session.StateBucket(), s.stateKey())
+}
+
+func (s *Stage) stateKey() string { return s.Project + "/" + s.Environment + "/terraform.tfstate" }
 
 // Apply makes the infrastructure as it is wanted.
 func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {

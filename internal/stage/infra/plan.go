@@ -101,21 +101,14 @@ func summary(changes []terraform.Change) []engine.Change {
 
 // Check reads the outputs of the last apply.
 func (s *Stage) Check(ctx context.Context) (engine.Health, error) {
-	at, err := s.visit(ctx)
-	if err != nil {
-		return engine.Health{}, err
-	}
-	if at.noState {
-		return engine.Health{State: engine.StateAbsent}, nil
-	}
-	pid, err := at.workspace.AtWork()
+	pid, err := terraform.AtWork(s.Dir)
 	if err != nil {
 		return engine.Health{}, err
 	}
 	if pid != 0 {
 		return engine.Health{State: engine.StateStarting, Summary: fmt.Sprintf("terraform is at work (process %d)", pid)}, nil
 	}
-	outputs, err := at.workspace.Outputs(ctx)
+	outputs, err := s.Outputs(ctx)
 	if errors.Is(err, terraform.ErrNothingThere) {
 		return engine.Health{State: engine.StateAbsent}, nil
 	}

@@ -10,6 +10,15 @@ locals {
   }
 }
 
+# When this environment was made: another one of its name gets another snapshot.
+resource "terraform_data" "made" {
+  input = plantimestamp()
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 module "network" {
   source = "../../modules/network"
 
@@ -50,7 +59,7 @@ module "rds" {
   multi_az               = var.database.multi_az
   backup_days            = var.database.backup_days
   deletion_protection    = var.database.deletion_protection
-  final_snapshot         = var.database.final_snapshot ? "${local.name}-final-${var.environment_id}" : null
+  final_snapshot         = var.database.final_snapshot ? "${local.name}-final-${formatdate("YYYYMMDDhhmmss", terraform_data.made.output)}" : null
   log_retention_days     = var.log_retention_days
 }
 

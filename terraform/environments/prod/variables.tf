@@ -23,7 +23,7 @@ variable "environment" {
 }
 
 variable "environment_id" {
-  description = "Id of this environment, made once by gmctl. It tells its resources from those of another of the same name."
+  description = "Id of this environment, the same wherever gmctl runs. It stands in the tags of everything that is the environment's."
   type        = string
   nullable    = false
 
