@@ -1,0 +1,70 @@
+package manifests
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// ConfigAnnotation is, on a pod, the hash of the configuration it was started
+// with: Kubernetes restarts no pod because a ConfigMap has changed.
+const ConfigAnnotation = "gmctl.gamemetrics.io/config"
+
+// stampConfig puts the annotation on the object's pods if they read ConfigMaps
+// that are among the objects.
+func stampConfig(object *unstructured.Unstructured, objects []*unstructured.Unstructured) error {
+	read := configMaps(object)
+	var contents []any
+	for _, other := range objects {
+		if other.GetKind() == "ConfigMap" && other.GetNamespace() == object.GetNamespace() && read[other.GetName()] {
+			contents = append(contents, other.Object["data"], other.Object["binaryData"])
+		}
+	}
+	if len(contents) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(contents)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	return unstructured.SetNestedField(object.Object, hex.EncodeToString(sum[:8]),
+		"spec", "template", "metadata", "annotations", ConfigAnnotation)
+}
+
+// configMaps names the ConfigMaps that the object's pods read.
+func configMaps(object *unstructured.Unstructured) map[string]bool {
+	names := make(map[string]bool)
+	add := func(from map[string]any, path ...string) {
+		if name, ok, _ := unstructured.NestedString(from, path...); ok {
+			names[name] = true
+		}
+	}
+	for _, container := range containers(object) {
+		for _, source := range mapsIn(container["envFrom"]) {
+			add(source, "configMapRef", "name")
+		}
+		for _, variable := range mapsIn(container["env"]) {
+			add(variable, "valueFrom", "configMapKeyRef", "name")
+		}
+	}
+	volumes, _, _ := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "volumes")
+	for _, volume := range mapsIn(volumes) {
+		add(volume, "configMap", "name")
+	}
+	return names
+}
+
+// mapsIn returns the entries of a list that are maps.
+func mapsIn(list any) []map[string]any {
+	entries, _ := list.([]any)
+	var found []map[string]any
+	for _, entry := range entries {
+		if entry, ok := entry.(map[string]any); ok {
+			found = append(found, entry)
+		}
+	}
+	return found
+}
