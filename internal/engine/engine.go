@@ -9,10 +9,11 @@ import (
 type Options struct {
 	Env     string // name of the environment
 	Command string // as the user typed it: "gmctl up --only kafka"; an error's remedy repeats it
-	Who     string // for the journal; empty: user@host
 	Graph   *Graph
 	Journal *Journal
 	Sink    Sink // nil: nobody listens
+	// Who tells for the journal who does it; nil or empty: user@host.
+	Who func(context.Context) string
 
 	Parallelism  int              // stages at work at once; 0: 8
 	CheckTimeout time.Duration    // of one stage's Check; 0: 10 s

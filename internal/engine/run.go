@@ -61,7 +61,7 @@ func (e *Engine) run(ctx context.Context, verb Verb, selection Selection) (*Resu
 	if err != nil {
 		return nil, err
 	}
-	r := e.newRun(verb, chosen, known)
+	r := e.newRun(ctx, verb, chosen, known)
 	if err := r.record("", StatusStarted, nil, nil, 0); err != nil {
 		return nil, err
 	}
@@ -71,13 +71,16 @@ func (e *Engine) run(ctx context.Context, verb Verb, selection Selection) (*Resu
 	return r.finish(ctx)
 }
 
-func (e *Engine) newRun(verb Verb, chosen map[string]bool, known past) *run {
+func (e *Engine) newRun(ctx context.Context, verb Verb, chosen map[string]bool, known past) *run {
 	r := &run{
-		Engine: e, verb: verb, goal: GoalPresent, started: e.Now(), chosen: chosen, past: known, who: e.Who,
+		Engine: e, verb: verb, goal: GoalPresent, started: e.Now(), chosen: chosen, past: known,
 		order: e.Graph.Nodes(), after: make(map[string][]string),
 		results: make(map[string]result), ended: make(map[string]bool),
 	}
 	r.id = newRunID(r.started)
+	if e.Who != nil {
+		r.who = e.Who(ctx)
+	}
 	if r.who == "" {
 		name, host := currentUser()
 		r.who = name + "@" + host

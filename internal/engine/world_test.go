@@ -327,7 +327,7 @@ func (w *world) walk(t testing.TB, path string, verb Verb, selection Selection, 
 	journal := w.journal(t, path)
 	defer journal.Close()
 	engine := New(Options{
-		Env: "test", Command: "gmctl " + string(verb), Who: "tester@host", Graph: w.graph,
+		Env: "test", Command: "gmctl " + string(verb), Who: func(context.Context) string { return "tester@host" }, Graph: w.graph,
 		Journal: journal, Sink: recorder.sink, Parallelism: parallelism,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

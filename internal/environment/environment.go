@@ -20,8 +20,10 @@ import (
 type Options struct {
 	// Kafka are the brokers, as host:port, of a Kafka that runs already, for an
 	// environment that would embed one; local.Embedded goes back to that one.
-	Kafka    []string
-	KeepData bool // teardown leaves the data, and the journal that tells of it
+	Kafka     []string
+	KeepData  bool // teardown leaves the data, and the journal that tells of it
+	Unprotect bool // teardown lifts what protects data from deletion
+	Force     bool // up goes on where the platform is known not to fit
 }
 
 // Environment is a configured environment: where it lives and its stages.
@@ -31,8 +33,23 @@ type Environment struct {
 	Dirs     paths.Dirs
 	Graph    *engine.Graph
 
-	options  Options
-	platform *platform
+	platform platform
+}
+
+// platform is what an environment runs on.
+type platform interface {
+	// nodes are the stages that make up the environment.
+	nodes() []engine.Node
+	// who is as whom gmctl works; empty: as the user of this machine.
+	who(context.Context) string
+	ingestionURL(context.Context) (string, error)
+	databaseURL(context.Context) (string, error)
+	kafka(context.Context) (kafka.Config, error)
+	// clear ends a teardown: it proves that nothing is left, and removes what the
+	// environment kept on this machine beside its stages.
+	clear() error
+	// follow stays with what runs on this machine until ctx ends, and stops it.
+	follow(context.Context) error
 }
 
 // Open returns the environment called name.
@@ -49,12 +66,43 @@ func Open(cfg *config.Config, name string, options Options) (*Environment, error
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{Name: name, Provider: settings.Provider, Dirs: dirs, options: options}
-	if e.platform, err = newPlatform(name, dirs, settings.Local, options.Kafka); err != nil {
+	if err := options.check(name, settings.Provider); err != nil {
 		return nil, err
 	}
-	e.Graph, err = engine.NewGraph(e.platform.nodes(options)...)
+	e := &Environment{Name: name, Provider: settings.Provider, Dirs: dirs}
+	switch settings.Provider {
+	case config.ProviderAWS:
+		e.platform = newAWSPlatform(name, dirs, settings.AWS, options)
+	default:
+		e.platform, err = newLocalPlatform(name, dirs, settings.Local, options)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.Graph, err = engine.NewGraph(e.platform.nodes()...)
 	return e, err
+}
+
+// check refuses what means nothing to the provider.
+func (o Options) check(name string, provider config.Provider) error {
+	for _, option := range []struct {
+		flag  string
+		given bool
+		of    config.Provider
+	}{
+		{"--kafka", len(o.Kafka) > 0, config.ProviderLocal},
+		{"--keep-data", o.KeepData, config.ProviderLocal},
+		{"--unprotect", o.Unprotect, config.ProviderAWS},
+		{"--force", o.Force, config.ProviderAWS},
+	} {
+		if option.given && option.of != provider {
+			return &problem.Error{
+				What: fmt.Sprintf("%s is not for the environment %s, which runs on %s", option.flag, name, provider),
+				Next: "leave it out", Kind: problem.Usage,
+			}
+		}
+	}
+	return nil
 }
 
 // JournalPath is the file of the environment's journal.
@@ -76,7 +124,9 @@ func (e *Environment) Engine(sink engine.Sink, command string) (*engine.Engine, 
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(engine.Options{Env: e.Name, Command: command, Graph: e.Graph, Journal: journal, Sink: sink}), nil
+	return engine.New(engine.Options{
+		Env: e.Name, Command: command, Graph: e.Graph, Journal: journal, Sink: sink, Who: e.platform.who,
+	}), nil
 }
 
 // IngestionURL is the base URL of the event API.
@@ -91,3 +141,12 @@ func (e *Environment) DatabaseURL(ctx context.Context) (string, error) {
 
 // Kafka is how a program connects to Kafka.
 func (e *Environment) Kafka(ctx context.Context) (kafka.Config, error) { return e.platform.kafka(ctx) }
+
+// Clear ends a teardown: it proves that nothing of the environment is left, and
+// removes what it kept on this machine beside its stages. An environment whose
+// data stays keeps that too.
+func (e *Environment) Clear() error { return e.platform.clear() }
+
+// Follow stays with the environment until ctx ends, and then stops it; its data
+// stays. It returns early, with a problem, if the environment ends.
+func (e *Environment) Follow(ctx context.Context) error { return e.platform.follow(ctx) }

@@ -27,24 +27,28 @@ import (
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
-// platform is the environment `local`: what runs in its supervisor.
-type platform struct {
-	spec   local.Spec
-	client *local.Client
+// localPlatform is a platform embedded on this machine: what runs in its
+// supervisor.
+type localPlatform struct {
+	dirs     paths.Dirs
+	spec     local.Spec
+	client   *local.Client
+	keepData bool
 }
 
-func newPlatform(name string, dirs paths.Dirs, cfg config.Local, brokers []string) (*platform, error) {
-	spec, err := local.NewSpec(name, dirs, cfg, brokers)
+var _ platform = (*localPlatform)(nil)
+
+func newLocalPlatform(name string, dirs paths.Dirs, cfg config.Local, options Options) (*localPlatform, error) {
+	spec, err := local.NewSpec(name, dirs, cfg, options.Kafka)
 	if err != nil {
 		return nil, err
 	}
-	return &platform{spec, local.NewClient(dirs)}, nil
+	return &localPlatform{dirs, spec, local.NewClient(dirs), options.KeepData}, nil
 }
 
-// nodes are the stages that make up the environment.
-func (p *platform) nodes(options Options) []engine.Node {
+func (p *localPlatform) nodes() []engine.Node {
 	run := func(c component.Options) engine.Stage {
-		c.KeepData = options.KeepData
+		c.KeepData = p.keepData
 		return component.New(p.client, c)
 	}
 	asked := func(s engine.Stage) engine.Stage { return throughSupervisor{s, p.client} }
@@ -87,11 +91,11 @@ func (s throughSupervisor) Check(ctx context.Context) (engine.Health, error) {
 }
 
 // endLeftDatabase ends a PostgreSQL that outlives its supervisor.
-func (p *platform) endLeftDatabase(ctx context.Context, doing func(string)) error {
+func (p *localPlatform) endLeftDatabase(ctx context.Context, doing func(string)) error {
 	return server.EndLeftovers(ctx, p.spec.Postgres, doing)
 }
 
-func (p *platform) probeDatabase(ctx context.Context) error {
+func (p *localPlatform) probeDatabase(ctx context.Context) error {
 	url, err := p.databaseURL(ctx)
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func (p *platform) probeDatabase(ctx context.Context) error {
 	return nil
 }
 
-func (p *platform) probeKafka(ctx context.Context) error {
+func (p *localPlatform) probeKafka(ctx context.Context) error {
 	cfg, err := p.kafka(ctx)
 	if err != nil {
 		return err
@@ -117,7 +121,7 @@ func (p *platform) probeKafka(ctx context.Context) error {
 	return session.Explain(session.Ping(ctx))
 }
 
-func (p *platform) probeIngestion(ctx context.Context) error {
+func (p *localPlatform) probeIngestion(ctx context.Context) error {
 	url, err := p.ingestionURL(ctx)
 	if err != nil {
 		return err
@@ -146,7 +150,7 @@ func (p *platform) probeIngestion(ctx context.Context) error {
 }
 
 // connection returns how to connect to a component that runs.
-func (p *platform) connection(ctx context.Context, name string) (string, error) {
+func (p *localPlatform) connection(ctx context.Context, name string) (string, error) {
 	snapshot, err := p.client.Snapshot(ctx, false)
 	if errors.Is(err, local.ErrNotRunning) {
 		return "", notUp()
@@ -172,15 +176,15 @@ func notUp() error {
 	return &problem.Error{What: "the environment is not up", Next: "bring it up: gmctl up", Kind: problem.Unhealthy}
 }
 
-func (p *platform) databaseURL(ctx context.Context) (string, error) {
+func (p *localPlatform) databaseURL(ctx context.Context) (string, error) {
 	return p.connection(ctx, local.Postgres)
 }
 
-func (p *platform) ingestionURL(ctx context.Context) (string, error) {
+func (p *localPlatform) ingestionURL(ctx context.Context) (string, error) {
 	return p.connection(ctx, local.Ingestion)
 }
 
-func (p *platform) kafka(ctx context.Context) (kafka.Config, error) {
+func (p *localPlatform) kafka(ctx context.Context) (kafka.Config, error) {
 	brokers, err := p.connection(ctx, local.Kafka)
 	if err != nil {
 		return kafka.Config{}, err
@@ -188,7 +192,7 @@ func (p *platform) kafka(ctx context.Context) (kafka.Config, error) {
 	return kafka.Config{Brokers: strings.Split(brokers, ",")}, nil
 }
 
-func (p *platform) smokeTarget(ctx context.Context) (smoke.Target, error) {
+func (p *localPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	var target smoke.Target
 	snapshot, err := p.client.Snapshot(ctx, false)
 	if err != nil {
@@ -205,34 +209,34 @@ func (p *platform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	return target, err
 }
 
-// Clear ends a teardown: it proves that no process of the environment is left,
-// and so no port, and removes what it kept beside its stages: journal, logs
-// and locks. An environment whose data stays keeps them too.
-func (e *Environment) Clear() error {
-	if err := e.platform.client.ProveGone(e.platform.spec.Postgres); err != nil {
+func (p *localPlatform) who(context.Context) string { return "" }
+
+// clear proves that no process of the environment is left, and so no port, and
+// removes journal, logs and locks.
+func (p *localPlatform) clear() error {
+	if err := p.client.ProveGone(p.spec.Postgres); err != nil {
 		return err
 	}
-	if e.options.KeepData {
+	if p.keepData {
 		return nil
 	}
-	for _, dir := range []string{e.Dirs.Data, e.Dirs.State} {
+	for _, dir := range []string{p.dirs.Data, p.dirs.State} {
 		if err := os.RemoveAll(dir); err != nil {
 			return &problem.Error{What: "not all files of the environment could be removed", Cause: err, Next: "remove " + dir}
 		}
 	}
 	// the parents are shared with other environments: only empty ones go
-	for _, parent := range []string{filepath.Dir(e.Dirs.Data), filepath.Dir(e.Dirs.State), filepath.Dir(e.platform.spec.Postgres), filepath.Dir(filepath.Dir(e.platform.spec.Postgres))} {
+	for _, parent := range []string{filepath.Dir(p.dirs.Data), filepath.Dir(p.dirs.State), filepath.Dir(p.spec.Postgres), filepath.Dir(filepath.Dir(p.spec.Postgres))} {
 		_ = os.Remove(parent)
 	}
 	return nil
 }
 
-// Follow stays with the environment until ctx ends, and then stops it; its data
-// stays. It returns early, with a problem, if the supervisor ends.
-func (e *Environment) Follow(ctx context.Context) error {
+// follow returns early, with a problem, if the supervisor ends.
+func (p *localPlatform) follow(ctx context.Context) error {
 	const look = 500 * time.Millisecond
 	for {
-		alive, err := e.platform.client.Alive()
+		alive, err := p.client.Alive()
 		switch {
 		case err != nil:
 			return err
@@ -241,7 +245,7 @@ func (e *Environment) Follow(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return e.platform.client.Shutdown(context.WithoutCancel(ctx), silent{})
+			return p.client.Shutdown(context.WithoutCancel(ctx), silent{})
 		case <-time.After(look):
 		}
 	}

@@ -34,11 +34,12 @@ type Options struct {
 	EnvName   string
 	LogFormat string
 	Command   string // as it is recorded in the journal
-	Open      func(keepData bool) (Environment, error)
+	Open      func(environment.Options) (Environment, error)
 
-	Output   render.Format
-	Yes      bool
-	KeepData bool
+	Output    render.Format
+	Yes       bool
+	KeepData  bool
+	Unprotect bool
 }
 
 // NewCommand returns `gmctl teardown`.
@@ -55,28 +56,37 @@ typed, then stop and delete everything, last things first: processes, data, and
 at the very end the journal and the logs. Then look at everything again: teardown
 succeeds only if no process, no port and no file is left.
 
-With --keep-data everything is stopped and the data stays, and the journal with
-it; gmctl up finds it again.`,
+On this machine --keep-data stops everything and leaves the data, and the journal
+with it; gmctl up finds it again.
+
+On AWS what Kubernetes made goes before the cluster: load balancers, volumes,
+and what else would be left behind. A database that is protected from deletion
+ends the teardown before anything is removed, unless --unprotect lifts that; a
+final snapshot stays unless the configuration says otherwise. Only what carries
+the environment's tags is touched. A sweep by these tags proves at the end that
+nothing is left. The bucket of Terraform's state stays, for the account's other
+environments, and the journal on this machine: it is the audit trail.`,
 		Example: `  gmctl teardown
   gmctl teardown --keep-data
+  gmctl teardown -e dev
+  gmctl teardown -e prod --unprotect
   gmctl teardown --yes -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.EnvName, opts.LogFormat, opts.Command = f.EnvName, f.LogFormat, commandline.Of(cmd, args)
-			opts.Open = func(keepData bool) (Environment, error) {
-				return f.Environment(environment.Options{KeepData: keepData})
-			}
+			opts.Open = func(options environment.Options) (Environment, error) { return f.Environment(options) }
 			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&opts.KeepData, "keep-data", false, "stop everything and leave the data")
+	cmd.Flags().BoolVar(&opts.KeepData, "keep-data", false, "on this machine: stop everything and leave the data")
+	cmd.Flags().BoolVar(&opts.Unprotect, "unprotect", false, "on aws: lift the database's protection from deletion")
 	render.FormatFlag(cmd, &opts.Output)
 	return cmd
 }
 
 func run(ctx context.Context, opts *Options) error {
-	env, err := opts.Open(opts.KeepData)
+	env, err := opts.Open(environment.Options{KeepData: opts.KeepData, Unprotect: opts.Unprotect})
 	if err != nil {
 		return err
 	}

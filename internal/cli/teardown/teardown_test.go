@@ -12,6 +12,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -53,7 +54,10 @@ func newWorld(t *testing.T) *world {
 	w.in, w.out, w.err = in, out, stderr
 	w.opts = &Options{
 		IO: io, EnvName: toy.Env, Command: "gmctl teardown", Output: render.Table,
-		Open: func(keepData bool) (Environment, error) { w.postgres.Keeps = keepData; return env, nil },
+		Open: func(options environment.Options) (Environment, error) {
+			w.postgres.Keeps = options.KeepData
+			return env, nil
+		},
 	}
 	return w
 }

@@ -34,7 +34,7 @@ type Options struct {
 	EnvName   string
 	LogFormat string
 	Command   string // as it is recorded in the journal
-	Open      func(kafka []string) (Environment, error)
+	Open      func(environment.Options) (Environment, error)
 
 	Selection  engine.Selection
 	Kafka      []string // brokers that run already; empty: as it is
@@ -42,6 +42,7 @@ type Options struct {
 	Timeout    time.Duration // 0: as long as it takes
 	Yes        bool
 	Foreground bool
+	Force      bool // although the platform is known not to fit
 }
 
 // NewCommand returns `gmctl up`.
@@ -67,9 +68,7 @@ stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.EnvName, opts.LogFormat, opts.Command = f.EnvName, f.LogFormat, commandline.Of(cmd, args)
-			opts.Open = func(kafka []string) (Environment, error) {
-				return f.Environment(environment.Options{Kafka: kafka})
-			}
+			opts.Open = func(options environment.Options) (Environment, error) { return f.Environment(options) }
 			if opts.Timeout < 0 {
 				return &problem.Error{What: "the timeout is negative", Next: "choose how long up may take: --timeout 5m", Kind: problem.Usage}
 			}
@@ -81,13 +80,14 @@ stops it on Ctrl-C. Its data stays either way: only teardown deletes it.`,
 	flags.DurationVar(&opts.Timeout, "timeout", 0, "give up after this `time`; 0 waits as long as it takes")
 	flags.StringSliceVar(&opts.Kafka, "kafka", nil, "use the Kafka at these `host:port`s from now on; embedded goes back to the built-in one")
 	flags.BoolVarP(&opts.Yes, "yes", "y", false, "do not ask before a change that loses data")
+	flags.BoolVar(&opts.Force, "force", false, "on aws: go on although the platform does not fit on its nodes")
 	flags.BoolVar(&opts.Foreground, "foreground", false, "stay with the environment until Ctrl-C")
 	render.FormatFlag(cmd, &opts.Output)
 	return cmd
 }
 
 func run(ctx context.Context, opts *Options) error {
-	env, err := opts.Open(opts.Kafka)
+	env, err := opts.Open(environment.Options{Kafka: opts.Kafka, Force: opts.Force})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
@@ -92,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	w.out, w.err = out, stderr
 	w.opts = &Options{
 		IO: io, EnvName: toy.Env, Command: "gmctl up", Output: render.Table,
-		Open: func([]string) (Environment, error) { return w.env, nil },
+		Open: func(environment.Options) (Environment, error) { return w.env, nil },
 	}
 	return w
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
 	"github.com/gamemetrics/gmctl/internal/engine"
@@ -38,10 +39,18 @@ type Stage struct {
 	planned *planned // by the Plan before, in this process
 }
 
+// planned is what a Plan has found. It is good for a while, so that who shows a
+// plan and then carries it out has Terraform look at everything but once; a state
+// that changes meanwhile makes Terraform refuse it.
 type planned struct {
-	goal engine.Goal
-	plan *terraform.Plan
+	goal   engine.Goal
+	at     time.Time
+	result engine.Plan
+	plan   *terraform.Plan // nil if there is nothing to do
 }
+
+// planGood is how long a plan is good.
+const planGood = 10 * time.Minute
 
 var _ engine.Stage = (*Stage)(nil)
 
@@ -200,7 +209,7 @@ func (s *Stage) carryOut(ctx context.Context, at site, goal engine.Goal, report 
 func (s *Stage) take(ctx context.Context, at site, goal engine.Goal, report engine.Reporter) (*terraform.Plan, error) {
 	before := s.planned
 	s.planned = nil
-	if before != nil && before.goal == goal {
+	if before != nil && before.goal == goal && before.plan != nil {
 		return before.plan, nil
 	}
 	report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "comparing what is there with what is wanted"})

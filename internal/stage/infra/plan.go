@@ -18,6 +18,9 @@ const redisUsually = 2 * time.Minute
 // Plan is Terraform's, with what takes long, costs much or holds data named,
 // and the rest counted.
 func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error) {
+	if s.planned != nil && s.planned.goal == goal && time.Since(s.planned.at) < planGood {
+		return s.planned.result, nil
+	}
 	s.planned = nil
 	at, err := s.visit(ctx)
 	if err != nil {
@@ -47,14 +50,17 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		result.Changes = append([]engine.Change{{
 			Action: engine.ActionCreate, Object: "S3 bucket " + at.session.StateBucket(), Detail: "keeps Terraform's state",
 		}}, result.Changes...)
+		return result, nil
 	case len(plan.Changes) == 0:
 		plan.Discard()
+		plan = nil
 		if goal == engine.GoalPresent {
-			return s.planRedis(ctx, at, result)
+			if result, err = s.planRedis(ctx, at, result); err != nil {
+				return result, err
+			}
 		}
-	default:
-		s.planned = &planned{goal, plan}
 	}
+	s.planned = &planned{goal, time.Now(), result, plan}
 	return result, nil
 }
 

@@ -61,7 +61,7 @@ func (e *Environment) Engine(sink engine.Sink, command string) (*engine.Engine, 
 		return nil, err
 	}
 	return engine.New(engine.Options{
-		Env: Env, Command: command, Who: "ada@lovelace", Graph: e.Graph, Journal: journal, Sink: sink, Parallelism: 1,
+		Env: Env, Command: command, Who: func(context.Context) string { return "ada@lovelace" }, Graph: e.Graph, Journal: journal, Sink: sink, Parallelism: 1,
 	}), nil
 }
 
