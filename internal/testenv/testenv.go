@@ -11,10 +11,11 @@ import (
 
 // The components a test can need, as GMCTL_TEST_REQUIRE names them.
 const (
-	AWS       = "aws"       // the AWS API emulator: python3 with venv
-	Kafka     = "kafka"     // a real Apache Kafka: java and mvn
-	Postgres  = "postgres"  // PostgreSQL's initdb and postgres
-	Terraform = "terraform" // terraform and its AWS provider
+	AWS        = "aws"        // the AWS API emulator: python3 with venv
+	Kafka      = "kafka"      // a real Apache Kafka: java and mvn
+	Kubernetes = "kubernetes" // a real control plane, built from Go modules
+	Postgres   = "postgres"   // PostgreSQL's initdb and postgres
+	Terraform  = "terraform"  // terraform and its AWS provider
 )
 
 // RequireVariable names components, separated by commas, or "all": a test that
@@ -28,6 +29,8 @@ func howToGet(component string) string {
 		return "install Python 3 (Debian: apt-get install python3-venv); the emulator itself comes from PyPI"
 	case Kafka:
 		return "install Java 17 or later and Maven (Debian: apt-get install openjdk-17-jre-headless maven); the broker itself comes from Maven Central"
+	case Kubernetes:
+		return "let Go reach its module proxy: the control plane is built once, which takes about 5 minutes"
 	case Postgres:
 		return "install PostgreSQL (Debian: apt-get install postgresql), or let gmctl download it: it needs Maven Central"
 	case Terraform:

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/testenv"
+	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
 // AccountID is the account that the emulator's credentials belong to.
@@ -33,7 +34,7 @@ type Account struct {
 	Endpoint string // URL of every service's API
 
 	dir     string // holds its log
-	process *process
+	process *process.Process
 }
 
 // Run starts an account for one test and stops it after. A failed test's output
@@ -87,8 +88,7 @@ func (a *Account) start(ctx context.Context, home string) error {
 		"MINISTACK_ACCOUNT_ID="+AccountID, "GATEWAY_PORT="+strconv.Itoa(port),
 		"BIND_HOST=127.0.0.1", "MINISTACK_HOST=127.0.0.1", "REDIS_HOST=127.0.0.1",
 		"IOT_MTLS_ENABLED=0", "SFTP_ENABLED=0", "PYTHONDONTWRITEBYTECODE=1")
-	if a.process, err = startProcess(cmd, filepath.Join(a.dir, "log")); err != nil {
-		a.process = nil
+	if a.process, err = process.Start(cmd, filepath.Join(a.dir, "log")); err != nil {
 		return err
 	}
 	return a.awaitReady(ctx)
@@ -112,7 +112,7 @@ func (a *Account) awaitReady(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the AWS emulator does not answer: %w\n%s", ctx.Err(), a.log())
-		case <-a.process.done:
+		case <-a.process.Done():
 			return fmt.Errorf("the AWS emulator has ended:\n%s", a.log())
 		case <-time.After(30 * time.Millisecond):
 		}
@@ -141,17 +141,13 @@ func (a *Account) Setenv(t *testing.T) {
 // Stop ends the emulator and forgets the account.
 func (a *Account) Stop() error {
 	if a.process != nil {
-		a.process.kill()
+		a.process.Kill()
 	}
 	return os.RemoveAll(a.dir)
 }
 
 func (a *Account) log() string {
-	content, err := os.ReadFile(filepath.Join(a.dir, "log"))
-	if err != nil {
-		return err.Error()
-	}
-	return lastLines(string(content), 40)
+	return process.FileTail(filepath.Join(a.dir, "log"), 40)
 }
 
 func freePort(ctx context.Context) (int, error) {

@@ -1,10 +1,10 @@
+//go:build unix
+
 package aws
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/gamemetrics/gmctl/internal/testenv/cache"
+	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
 //go:embed requirements.txt
@@ -38,51 +39,17 @@ func Fetch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("python3 does not run: %w", err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.New()
-	for _, part := range [][]byte{requirements, emulator, version} {
-		_, _ = sum.Write(part) // a hash takes everything
-	}
-	dir := filepath.Join(cache, "gmctl", "testbed", "aws-"+hex.EncodeToString(sum.Sum(nil)[:6]))
-	if complete(dir) {
-		return dir, nil
-	}
-	return dir, fetchInto(ctx, python, dir)
+	return cache.Entry{
+		Name: "aws", Of: [][]byte{requirements, emulator, version},
+		Fill: func(ctx context.Context, dir string) error { return fetchInto(ctx, python, dir) },
+	}.Dir(ctx)
 }
 
-// stamp is written last: a folder without it is half made.
-const stamp = "complete"
-
-func complete(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, stamp))
-	return err == nil
-}
-
-// fetchInto makes dir. A Python environment cannot be moved, so it is made
-// where it stays and counts only with its stamp.
+// fetchInto fills dir. A Python environment cannot be moved: it is made where
+// it stays.
 func fetchInto(ctx context.Context, python, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	lock := flock.New(dir + ".lock")
-	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
-		return fmt.Errorf("wait for the process that fetches the emulator: %w", err)
-	}
-	defer lock.Unlock()
-	if complete(dir) {
-		return nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
 	for name, content := range map[string][]byte{"requirements.txt": requirements, "emulator.py": emulator} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return err
@@ -93,15 +60,10 @@ func fetchInto(ctx context.Context, python, dir string) error {
 		{interpreter(dir), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", filepath.Join(dir, "requirements.txt")},
 	} {
 		if output, err := exec.CommandContext(ctx, step[0], step[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(step, " "), err, lastLines(string(output), 5))
+			return fmt.Errorf("%s: %w: %s", strings.Join(step, " "), err, process.LastLines(string(output), 5))
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, stamp), nil, 0o644)
+	return nil
 }
 
 func interpreter(dir string) string { return filepath.Join(dir, "venv", "bin", "python") }
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}

@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/template"
 
 	platform "github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
 // The names of a broker's listeners in server.properties.
@@ -37,7 +39,7 @@ type broker struct {
 	dir            string
 	listeners      []listener
 	controllerPort int
-	process        *process
+	process        *process.Process
 }
 
 // newBrokers chooses ports and writes the configuration of every broker.
@@ -116,7 +118,7 @@ func (b *broker) format(ctx context.Context, d *Distribution, clusterID string, 
 		}
 	}
 	if output, err := d.Tool(ctx, "kafka.tools.StorageTool", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("format broker %d: %w: %s", b.id, err, lastLines(string(output), 10))
+		return fmt.Errorf("format broker %d: %w: %s", b.id, err, process.LastLines(string(output), 10))
 	}
 	return nil
 }
@@ -133,17 +135,19 @@ func (b *broker) start(d *Distribution, options Options) error {
 		jvm = append(jvm, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 	}
 	args := append(jvm, "-cp", d.Classpath(), "kafka.Kafka", b.properties())
-	process, err := startProcess(b.dir, b.logPath(), d.Java, args...)
+	cmd := exec.Command(d.Java, args...)
+	cmd.Dir = b.dir
+	started, err := process.Start(cmd, b.logPath())
 	if err != nil {
 		return fmt.Errorf("start broker %d: %w", b.id, err)
 	}
-	b.process = process
+	b.process = started
 	return nil
 }
 
 func (b *broker) stop() {
 	if b.process != nil {
-		b.process.kill()
+		b.process.Kill()
 		b.process = nil
 	}
 }
@@ -162,7 +166,7 @@ func (b *broker) logTail() string {
 			kept = append(kept, line[:min(len(line), width)])
 		}
 	}
-	return lastLines(strings.Join(kept, "\n"), lines)
+	return process.LastLines(strings.Join(kept, "\n"), lines)
 }
 
 // freePorts returns n ports of the loopback interface that nothing listens on,

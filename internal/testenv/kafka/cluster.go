@@ -165,7 +165,7 @@ func (c *Cluster) AwaitBrokers(ctx context.Context) error {
 			if b.process == nil {
 				continue
 			}
-			if b.process.ended() {
+			if b.process.Ended() {
 				return fmt.Errorf("broker %d ended: %s", b.id, b.logTail())
 			}
 			running++
@@ -186,10 +186,10 @@ func (c *Cluster) AwaitBrokers(ctx context.Context) error {
 func (c *Cluster) Kill(i int) { c.brokers[i].stop() }
 
 // Pause stops broker i without closing its connections; Resume lets it go on.
-func (c *Cluster) Pause(i int) error { return c.brokers[i].process.pause() }
+func (c *Cluster) Pause(i int) error { return c.brokers[i].process.Pause() }
 
 // Resume undoes Pause.
-func (c *Cluster) Resume(i int) error { return c.brokers[i].process.resume() }
+func (c *Cluster) Resume(i int) error { return c.brokers[i].process.Resume() }
 
 // Restart starts broker i after Kill, with its data and its ports, and returns
 // when it has joined the cluster again.

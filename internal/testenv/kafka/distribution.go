@@ -2,19 +2,17 @@ package kafka
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/gamemetrics/gmctl/internal/testenv/cache"
+	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
 // The main classes of Kafka's console tools, for Distribution.Tool.
@@ -65,17 +63,11 @@ func Fetch(ctx context.Context) (*Distribution, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := os.UserCacheDir()
+	dir, err := cache.Entry{Name: "kafka-" + version, Of: [][]byte{pom, log4j}, Fill: fetchInto}.Dir(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(append(pom, log4j...))
-	dir := filepath.Join(cache, "gmctl", "testbed", "kafka-"+version+"-"+hex.EncodeToString(sum[:4]))
-	d := &Distribution{Version: version, Java: java, dir: dir}
-	if _, err := os.Stat(dir); err == nil {
-		return d, nil
-	}
-	return d, fetchInto(ctx, dir)
+	return &Distribution{Version: version, Java: java, dir: dir}, nil
 }
 
 func pomVersion() (string, error) {
@@ -101,7 +93,7 @@ func findJava() (string, error) {
 	return java, nil
 }
 
-// fetchInto makes dir appear complete or not at all.
+// fetchInto gets the jars from Maven Central.
 func fetchInto(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -109,36 +101,15 @@ func fetchInto(ctx context.Context, dir string) error {
 	if err != nil {
 		return errors.New("mvn is not on PATH")
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	lock := flock.New(dir + ".lock")
-	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
-		return fmt.Errorf("wait for the process that fetches Kafka: %w", err)
-	}
-	defer lock.Unlock()
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	partial, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".partial-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(partial)
 	for name, content := range map[string][]byte{"pom.xml": pom, "log4j2.properties": log4j} {
-		if err := os.WriteFile(filepath.Join(partial, name), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(partial, "jars"))
-	cmd.Dir = partial
+	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(dir, "jars"))
+	cmd.Dir = dir
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("mvn could not fetch Kafka: %w: %s", err, lastLines(string(output), 5))
+		return fmt.Errorf("mvn could not fetch Kafka: %w: %s", err, process.LastLines(string(output), 5))
 	}
-	return os.Rename(partial, dir)
-}
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	return nil
 }

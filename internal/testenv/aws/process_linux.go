@@ -1,7 +1,0 @@
-package aws
-
-import "syscall"
-
-func ownGroup() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
