@@ -33,18 +33,19 @@ const startTimeout = 60 * time.Second
 type Account struct {
 	Endpoint string // URL of every service's API
 
-	dir     string // holds its log
+	dir     string   // holds the emulator and its log
+	env     []string // of the emulator alone
 	process *process.Process
 }
 
 // Run starts an account for one test and stops it after. A failed test's output
 // holds the end of the emulator's log. The test is skipped where there is no
 // Python, and fails where the emulator does not start.
-func Run(t testing.TB) *Account {
+func Run(t testing.TB, options ...Option) *Account {
 	t.Helper()
 	_, err := Fetch(t.Context())
 	testenv.Require(t, testenv.AWS, err)
-	account, err := Start(t.Context())
+	account, err := Start(t.Context(), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func Run(t testing.TB) *Account {
 }
 
 // Start starts an account; the caller stops it.
-func Start(ctx context.Context) (*Account, error) {
+func Start(ctx context.Context, options ...Option) (*Account, error) {
 	home, err := Fetch(ctx)
 	if err != nil {
 		return nil, err
@@ -70,6 +71,9 @@ func Start(ctx context.Context) (*Account, error) {
 		return nil, err
 	}
 	account := &Account{dir: dir}
+	for _, option := range options {
+		option(account)
+	}
 	if err := account.start(ctx, home); err != nil {
 		return nil, errors.Join(err, account.Stop())
 	}
@@ -82,12 +86,18 @@ func (a *Account) start(ctx context.Context, home string) error {
 		return err
 	}
 	a.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", port)
-	cmd := exec.Command(interpreter(home), filepath.Join(home, "emulator.py"))
+	for name, content := range map[string][]byte{"emulator.py": emulator, "nodegroups.py": nodeGroups} {
+		if err := os.WriteFile(filepath.Join(a.dir, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	cmd := exec.Command(interpreter(home), filepath.Join(a.dir, "emulator.py"))
 	cmd.Dir = a.dir
 	cmd.Env = append(os.Environ(),
 		"MINISTACK_ACCOUNT_ID="+AccountID, "GATEWAY_PORT="+strconv.Itoa(port),
 		"BIND_HOST=127.0.0.1", "MINISTACK_HOST=127.0.0.1", "REDIS_HOST=127.0.0.1",
 		"IOT_MTLS_ENABLED=0", "SFTP_ENABLED=0", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(cmd.Env, a.env...)
 	if a.process, err = process.Start(cmd, filepath.Join(a.dir, "log")); err != nil {
 		return err
 	}

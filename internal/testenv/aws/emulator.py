@@ -8,6 +8,8 @@ ElastiCache: whether minor versions are upgraded by themselves.
 Resource Groups Tagging: resources of EC2, EKS, RDS and Secrets Manager.
 
 EMULATOR_EKS_SECONDS is how long EKS takes to create or update something.
+EMULATOR_EKS_ENDPOINT and EMULATOR_EKS_CA (PEM in base64) lead to a Kubernetes
+that stands behind every cluster; EMULATOR_EKS_EXTERNAL_NODES: see nodegroups.py.
 """
 
 import copy
@@ -18,6 +20,7 @@ import threading
 import time
 import uuid
 
+import nodegroups
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2, eks, elasticache, rds, secretsmanager, tagging
@@ -35,8 +38,8 @@ ADDONS = {
     "vpc-cni": "v1.20.4-eksbuild.2",
 }
 
-# PEM in base64, as DescribeCluster has it; nobody listens behind it.
-NO_CERTIFICATE = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
+# PEM in base64, as DescribeCluster has it; nobody listens behind that one.
+CERTIFICATE = os.environ.get("EMULATOR_EKS_CA") or "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
 
 updates = {}  # (account, region, cluster, update id) -> update
 
@@ -59,8 +62,9 @@ def later(action):
     timer.start()
 
 
-def begin_update(cluster, kind, params, record, change):
-    """Answers with an update in progress that changes record when it is done."""
+def begin_update(cluster, kind, params, record, change, external=None):
+    """Answers with an update in progress that changes record when it is done: in
+    a while, or when external, called with what finishes it, has it so."""
     if record["status"] != "ACTIVE":
         return error(409, "ResourceInUseException", "It cannot be updated while it is " + record["status"])
     update = {
@@ -74,12 +78,16 @@ def begin_update(cluster, kind, params, record, change):
     updates[get_account_id(), get_region(), cluster, update["id"]] = update
     record["status"] = "UPDATING"
 
-    def finish():
-        change()
+    def finish(errors=()):
+        if not errors:
+            change()
         record["status"] = "ACTIVE"
-        update["status"] = "Successful"
+        update.update(status="Failed" if errors else "Successful", errors=list(errors))
 
-    later(finish)
+    if nodegroups.EXTERNAL and external:
+        external(finish)
+    else:
+        later(finish)
     return ok({"update": copy.deepcopy(update)})
 
 
@@ -120,7 +128,18 @@ def update_nodegroup_version(name, cluster, group, body):
         if body.get("launchTemplate"):
             group["launchTemplate"] = body["launchTemplate"]
 
-    return begin_update(name, "VersionUpdate", [("Version", wanted)], group, change)
+    def external(finish):
+        nodegroups.hand_over(
+            name,
+            group["nodegroupName"],
+            "version",
+            finish,
+            version=wanted,
+            releaseVersion=release(wanted),
+            force=bool(body.get("force")),
+        )
+
+    return begin_update(name, "VersionUpdate", [("Version", wanted)], group, change, external)
 
 
 def update_nodegroup_config(name, group, body):
@@ -143,7 +162,11 @@ def update_nodegroup_config(name, group, body):
             taint for taint in group["taints"] if (taint["key"], taint["effect"]) not in gone
         ] + added
 
-    return begin_update(name, "ConfigUpdate", [], group, change)
+    def external(finish):
+        change()  # its nodes follow what is wanted
+        nodegroups.hand_over(name, group["nodegroupName"], "config", finish)
+
+    return begin_update(name, "ConfigUpdate", [], group, change, external)
 
 
 def release(version):
@@ -198,7 +221,7 @@ def created_cluster(body):
     }
     config = cluster["resourcesVpcConfig"]
     config.update(clusterSecurityGroupId=group, vpcId=ec2._security_groups[group]["VpcId"])
-    cluster["certificateAuthority"]["data"] = NO_CERTIFICATE
+    cluster["certificateAuthority"]["data"] = CERTIFICATE
     cluster["upgradePolicy"] = body.get("upgradePolicy") or {"supportType": "EXTENDED"}
     cluster["identity"]["oidc"]["issuer"] = "https://oidc.eks.%s.amazonaws.com/id/%s" % (
         get_region(),
@@ -207,6 +230,7 @@ def created_cluster(body):
     # Without Docker ministack makes the cluster active in a thread of its own.
     time.sleep(0.05)
     cluster["status"] = "CREATING"
+    cluster["endpoint"] = os.environ.get("EMULATOR_EKS_ENDPOINT") or cluster.get("endpoint")
     later(lambda: cluster.update(status="ACTIVE"))
     return ok({"cluster": eks._sanitize(cluster)})
 
@@ -226,7 +250,14 @@ def created_nodegroup(cluster, body):
         group["launchTemplate"] = body["launchTemplate"]
         group.pop("diskSize", None)
     group["status"] = "CREATING"
-    later(lambda: group.update(status="ACTIVE"))
+
+    def finish(errors=()):
+        group.update(status="CREATE_FAILED" if errors else "ACTIVE", health={"issues": list(errors)})
+
+    if nodegroups.EXTERNAL:
+        nodegroups.hand_over(cluster, group["nodegroupName"], "create", finish)
+    else:
+        later(finish)
     return ok({"nodegroup": copy.deepcopy(group)})
 
 
@@ -260,6 +291,12 @@ def of_cluster(method, name, rest, body):
         if update:
             return ok({"update": update})
         return error(404, "ResourceNotFoundException", "No update found for ID: " + found.group(1))
+    found = re.fullmatch(r"/node-groups/([\w-]+)", rest)
+    if found and method == "DELETE" and nodegroups.EXTERNAL:
+        group = eks._nodegroups.get("%s/%s" % (name, found.group(1)))
+        return group and nodegroups.delete(
+            name, group, lambda: eks._delete_nodegroup(name, group["nodegroupName"])
+        )
     found = re.fullmatch(r"/node-groups/([\w-]+)/update-(config|version)", rest)
     if not found:
         return None
@@ -279,6 +316,8 @@ def handle_eks(method, path, headers, raw, query):
         body = json.loads(raw) if raw else {}
     except ValueError:
         body = {}
+    if path.startswith("/_emulator/"):
+        return nodegroups.handle(method, path, body) or error(404, "NotFoundException", path)
     if path == "/addons/supported-versions":
         return addon_versions(query)
     if path == "/cluster-versions":

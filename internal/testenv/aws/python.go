@@ -23,11 +23,14 @@ var requirements []byte
 //go:embed emulator.py
 var emulator []byte
 
+//go:embed nodegroups.py
+var nodeGroups []byte
+
 // fetchTimeout bounds the one download of about 30 MiB.
 const fetchTimeout = 5 * time.Minute
 
-// Fetch returns the folder in the user's cache that holds the emulator and a
-// Python environment for it; the first call on a machine gets the packages from
+// Fetch returns the folder in the user's cache that holds a Python environment
+// for the emulator; the first call on a machine gets the packages from
 // PyPI. Any number of processes may call it at once. The error names what is
 // missing.
 func Fetch(ctx context.Context) (string, error) {
@@ -40,7 +43,7 @@ func Fetch(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("python3 does not run: %w", err)
 	}
 	return cache.Entry{
-		Name: "aws", Of: [][]byte{requirements, emulator, version},
+		Name: "aws", Of: [][]byte{requirements, version},
 		Fill: func(ctx context.Context, dir string) error { return fetchInto(ctx, python, dir) },
 	}.Dir(ctx)
 }
@@ -50,10 +53,8 @@ func Fetch(ctx context.Context) (string, error) {
 func fetchInto(ctx context.Context, python, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	for name, content := range map[string][]byte{"requirements.txt": requirements, "emulator.py": emulator} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			return err
-		}
+	if err := os.WriteFile(filepath.Join(dir, "requirements.txt"), requirements, 0o644); err != nil {
+		return err
 	}
 	for _, step := range [][]string{
 		{python, "-m", "venv", filepath.Join(dir, "venv")},
