@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 )
 
 // ProviderAWS runs the platform on EKS, RDS and what else AWS manages.
@@ -115,8 +116,9 @@ type AWSRedis struct {
 
 // AWSImage is gmctl's own container image.
 type AWSImage struct {
-	// Source is what the image is made of: self, which is the gmctl that runs, or
-	// a folder with released Linux binaries; a relative one is relative to this file.
+	// Source is what the image is made of: self, which is the gmctl that runs, a
+	// folder with released Linux binaries (a relative one is relative to this
+	// file), or a released image by its digest, as HOST/NAME@sha256:….
 	Source string `json:"source,omitempty" check:"text"`
 }
 
@@ -177,6 +179,11 @@ func DefaultAWS(template string) AWS {
 		Image:            AWSImage{Source: ImageSelf},
 		LogRetentionDays: 14,
 	}
+}
+
+// IsFolder reports whether the source is a folder.
+func (i AWSImage) IsFolder() bool {
+	return i.Source != "" && i.Source != ImageSelf && !strings.Contains(i.Source, "@sha256:")
 }
 
 // fill gives what the section leaves out its default. A node group that the

@@ -190,7 +190,7 @@ func (c *Config) resolve() error {
 	}
 	for name, env := range c.Environments {
 		paths := []*string{&env.Local.Postgres.Binaries, &env.AWS.Manifests}
-		if env.AWS.Image.Source != ImageSelf {
+		if env.AWS.Image.IsFolder() {
 			paths = append(paths, &env.AWS.Image.Source)
 		}
 		for _, path := range paths {

@@ -5,6 +5,8 @@ spent in CREATING and UPDATING, launch templates of node groups, an issuer with
 https as AWS has it, a security group for the cluster.
 RDS: master passwords that RDS manages in Secrets Manager, exported logs.
 ElastiCache: whether minor versions are upgraded by themselves.
+ECR: repositories that lead to the emulator's own registry, images that indices
+refer to, that deleted images are gone from the registry too.
 Resource Groups Tagging: resources of EC2, EKS, RDS and Secrets Manager.
 
 EMULATOR_EKS_SECONDS is how long EKS takes to create or update something.
@@ -23,7 +25,7 @@ import uuid
 import nodegroups
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2, eks, elasticache, rds, secretsmanager, tagging
+from ministack.services import ec2, ecr, eks, elasticache, rds, secretsmanager, tagging
 
 EKS_SECONDS = float(os.environ.get("EMULATOR_EKS_SECONDS", "1"))
 
@@ -445,6 +447,57 @@ def collect_rds():
         yield arn, tags
 
 
+def repository_uri(name):
+    return "%s:%s/%s" % (os.environ["MINISTACK_HOST"], os.environ["GATEWAY_PORT"], name)
+
+
+describe_in_ministack = ecr._describe_images
+batch_delete_in_ministack = ecr._batch_delete_image
+
+
+def describe_images(data):
+    name = data.get("repositoryName", "")
+    if name in ecr._repositories:
+        for wanted in data.get("imageIds") or []:
+            if not ecr._find_image(name, wanted):
+                return ecr.error_response_json(
+                    "ImageNotFoundException", "The image with imageId %s does not exist" % wanted, 400
+                )
+    return describe_in_ministack(data)
+
+
+def referred(name):
+    """The digests that indices of the repository refer to."""
+    found = set()
+    for image in ecr._images.get(name, []):
+        for manifest in json.loads(image["imageManifest"]).get("manifests") or []:
+            found.add(manifest["digest"])
+    return found
+
+
+def batch_delete_image(data):
+    name, asked = data.get("repositoryName", ""), data.get("imageIds") or []
+    kept = referred(name)
+    answer = batch_delete_in_ministack(
+        {**data, "imageIds": [image for image in asked if image.get("imageDigest") not in kept]}
+    )
+    if answer[0] != 200:
+        return answer
+    body = json.loads(answer[2])
+    for deleted in body["imageIds"]:
+        ecr._manifest_blobs.get(name, {}).pop(deleted["imageDigest"], None)
+    for image in asked:
+        if image.get("imageDigest") in kept:
+            body["failures"].append(
+                {
+                    "imageId": image,
+                    "failureCode": "ImageReferencedByManifestList",
+                    "failureReason": "Requested image referenced by manifest list",
+                }
+            )
+    return ecr.json_response(body)
+
+
 def main():
     tagging._COLLECTORS.update(
         ec2=collect_ec2, eks=collect_eks, rds=collect_rds, secretsmanager=tagging._collect_secretsmanager
@@ -452,6 +505,9 @@ def main():
     eks._handle_request_sync = handle_eks
     rds._instance_xml = instance_xml
     elasticache._cluster_xml_inner = cache_cluster_xml
+    ecr._repo_uri = repository_uri
+    ecr._describe_images = describe_images
+    ecr._batch_delete_image = batch_delete_image
     for actions in [value for value in vars(rds).values() if isinstance(value, dict) and "CreateDBInstance" in value]:
         actions["CreateDBInstance"] = create_db_instance
         actions["DeleteDBInstance"] = delete_db_instance
