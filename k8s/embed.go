@@ -4,7 +4,7 @@ package k8s
 
 import "embed"
 
-// Tree holds base/ and overlays/.
+// Tree holds base/, overlays/ and parts.lock.yaml.
 //
-//go:embed base overlays
+//go:embed base overlays parts.lock.yaml
 var Tree embed.FS

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -81,7 +80,9 @@ func build(ctx context.Context, tree fs.FS, overlay string, values Values) ([]*u
 	if err := files.WriteFile(path.Join(root, "kustomization.yaml"), text); err != nil {
 		return nil, err
 	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, root)
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionUnspecified // the kustomization says it
+	built, err := krusty.MakeKustomizer(options).Run(files, root)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func inMemory(ctx context.Context, tree fs.FS) (filesys.FileSystem, error) {
 			}
 			return nil
 		}
-		if !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)) {
+		if extension := path.Ext(name); extension != ".yaml" && extension != ".yml" {
 			return nil
 		}
 		text, err := fs.ReadFile(tree, name)

@@ -16,6 +16,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/initcmd"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka"
 	"github.com/gamemetrics/gmctl/internal/cli/logs"
+	"github.com/gamemetrics/gmctl/internal/cli/parts"
 	"github.com/gamemetrics/gmctl/internal/cli/plan"
 	"github.com/gamemetrics/gmctl/internal/cli/psql"
 	"github.com/gamemetrics/gmctl/internal/cli/serve"
@@ -64,6 +65,7 @@ machine, in the background, with no cloud account and nothing to install.`,
 	group(cmd, "Tooling",
 		doctor.NewCommand(f),
 		initcmd.NewCommand(f),
+		parts.NewCommand(f),
 		version.NewCommand(f),
 		completion.NewCommand(f),
 		help,
