@@ -129,10 +129,8 @@ func (e *EKS) signature(ctx context.Context, at *url.URL, signed time.Time) (str
 	if len(scope) != 5 {
 		return "", errors.New("X-Amz-Credential is " + query.Get("X-Amz-Credential"))
 	}
-	for name := range query {
-		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Expires" {
-			query.Del(name)
-		}
+	for _, name := range []string{"Algorithm", "Credential", "Date", "Security-Token", "Signature", "SignedHeaders"} {
+		query.Del("X-Amz-" + name) // what signing adds
 	}
 	unsigned := *at
 	unsigned.RawQuery = query.Encode()
