@@ -38,7 +38,8 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 		Variables: map[string]any{"account_id": testaws.AccountID, "region": testaws.Region, "environment_id": environmentID},
 		Targets: []string{
 			"module.network.aws_subnet.private", "module.network.aws_eip.nat", "module.eks.aws_launch_template.node",
-			"module.redis.aws_secretsmanager_secret.auth", "module.registry.aws_ecr_repository.this", "module.storage.aws_s3_bucket.this",
+			"module.redis.aws_secretsmanager_secret.auth", "module.credentials.aws_secretsmanager_secret.this",
+			"module.registry.aws_ecr_repository.this", "module.storage.aws_s3_bucket.this",
 		},
 		Owned: func(ctx context.Context) ([]awscloud.Resource, error) {
 			return session.Owned(ctx, map[string]string{"EnvironmentId": environmentID})

@@ -151,7 +151,7 @@ func TestDevLivesThroughKills(t *testing.T) {
 	interrupted(t, w)
 	gmctlKilled(t, w, dir)
 	applied(t, w, session)
-	noSecretIn(t, dir)
+	noSecretIn(t, dir, 4, map[string]string{"the state": storedState(t)})
 	destroyed(t, w, session)
 }
 
@@ -263,16 +263,12 @@ func applied(t *testing.T, w *terraform.Workspace, session *awscloud.Session) {
 	}
 }
 
-// noSecretIn looks for the values of all secrets in everything that was written.
-func noSecretIn(t *testing.T, dir string) {
+// storedState is the state in the bucket.
+func storedState(t *testing.T) string {
+	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
-	}
-	secrets := secretsmanager.NewFromConfig(cfg)
-	list, err := secrets.ListSecrets(t.Context(), nil)
-	if err != nil || len(list.SecretList) != 2 {
-		t.Fatalf("secrets: %+v, %v", list, err)
 	}
 	key, bucket := stateKey, stateBucket
 	object, err := s3.NewFromConfig(cfg).GetObject(t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -284,7 +280,22 @@ func noSecretIn(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	written := map[string]string{"the state": stored}
+	return stored
+}
+
+// noSecretIn looks for the values of the account's n secrets in what stands
+// below dir and in what else was written.
+func noSecretIn(t *testing.T, dir string, n int, written map[string]string) {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := secretsmanager.NewFromConfig(cfg)
+	list, err := secrets.ListSecrets(t.Context(), nil)
+	if err != nil || len(list.SecretList) != n {
+		t.Fatalf("secrets: %+v, %v", list, err)
+	}
 	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || strings.Contains(path, "/.terraform/providers/") {
 			return err

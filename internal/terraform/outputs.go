@@ -18,6 +18,7 @@ type Outputs struct {
 	Cluster      Cluster           `json:"cluster"`
 	Database     Database          `json:"database"`
 	Redis        Redis             `json:"redis"`
+	Secrets      Secrets           `json:"secrets"`
 	Buckets      map[string]Bucket `json:"buckets"`      // by purpose: logs, backups, artifacts, velero
 	Repositories map[string]string `json:"repositories"` // URL by name: gmctl
 	Roles        map[string]string `json:"roles"`        // ARN by what takes it: cluster-autoscaler, ebs-csi, secrets, velero
@@ -76,6 +77,13 @@ type Redis struct {
 	Address    string `json:"address"` // of the primary
 	Port       int    `json:"port"`
 	AuthSecret string `json:"auth_secret_arn"` // holds {"token"}
+}
+
+// Secrets are those of the users that the services log in as; each holds
+// {"username", "password"}.
+type Secrets struct {
+	Database string `json:"database"` // ARN
+	Kafka    string `json:"kafka"`    // ARN
 }
 
 // Bucket is an S3 bucket.

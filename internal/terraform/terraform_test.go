@@ -196,6 +196,7 @@ func TestOutputsName(t *testing.T) {
 			"oidc_provider_arn": "o", "node_role_arn": "r", "node_groups": {"data": {"instance_types": ["t3.large"], "min_size": 0, "max_size": 4}}},
 		"database": {"identifier": "d", "address": "h", "port": 5432, "database": "gamemetrics", "master_secret_arn": "s", "deletion_protection": false},
 		"redis": {"id": "r", "address": "h", "port": 6379, "auth_secret_arn": "s"},
+		"secrets": {"database": "s", "kafka": "s"},
 		"buckets": {"logs": {"name": "l", "arn": "a"}},
 		"repositories": {"gmctl": "u"},
 		"roles": {"velero": "v"}}`

@@ -58,6 +58,11 @@ output "redis" {
   }
 }
 
+output "secrets" {
+  description = "ARN of the secret of each user that the services log in as."
+  value       = module.credentials.secret_arns
+}
+
 output "buckets" {
   description = "Name and ARN of each bucket, by purpose."
   value       = module.storage.buckets

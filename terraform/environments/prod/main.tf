@@ -75,6 +75,16 @@ module "redis" {
   snapshot_days          = var.redis.snapshot_days
 }
 
+module "credentials" {
+  source = "../../modules/credentials"
+
+  name = local.name
+  users = {
+    database = { username = "gamemetrics_app", of = "PostgreSQL" }
+    kafka    = { username = "gamemetrics", of = "Kafka" }
+  }
+}
+
 module "storage" {
   source = "../../modules/storage"
 
@@ -93,5 +103,5 @@ module "iam" {
   name              = local.name
   cluster_name      = module.eks.name
   velero_bucket_arn = module.storage.buckets["velero"].arn
-  secret_arns       = [module.rds.master_secret_arn, module.redis.auth_secret_arn]
+  secret_arns       = concat([module.rds.master_secret_arn, module.redis.auth_secret_arn], values(module.credentials.secret_arns))
 }
