@@ -45,14 +45,17 @@ type Result struct {
 
 // Subject is the environment that is to run on the machine.
 type Subject struct {
-	Env     string
-	Dirs    paths.Dirs
-	DataDir string // of PostgreSQL
-	Config  config.Local
-	Built   time.Time // when gmctl was; zero if not known
+	Env      string
+	Provider config.Provider
+	Dirs     paths.Dirs
+	DataDir  string // of PostgreSQL; on AWS Terraform's
+	Config   config.Local
+	AWS      config.AWS
+	Built    time.Time // when gmctl was; zero if not known
 }
 
-// Checks lists what is looked at, in the order it is told.
+// Checks lists what is looked at for a platform on the machine itself, in the
+// order it is told.
 func Checks() []Check {
 	return []Check{
 		{"system", checkSystem},
@@ -72,6 +75,14 @@ func Checks() []Check {
 		{"java", checkTool("java", "for the tests against a real Kafka", "install Java 17 or later", "-version")},
 		{"mvn", checkTool("mvn", "for the tests against a real Kafka", "install Apache Maven", "--version")},
 	}
+}
+
+// For lists what is looked at for the subject.
+func For(subject Subject) []Check {
+	if subject.Provider == config.ProviderAWS {
+		return AWSChecks()
+	}
+	return Checks()
 }
 
 // Run makes all checks at the same time and returns their results in order.

@@ -16,6 +16,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/postgres/server"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/terraform"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -38,10 +39,16 @@ func fit() Machine {
 			return server.Binaries{Dir: "/usr/lib/postgresql/17/bin", Version: "17.5", Major: 17}, true, nil
 		},
 		MajorOf:    func(string) (int, error) { return 0, nil },
-		Account:    func(string) (string, error) { return "postgres", nil },
+		RunsAs:     func(string) (string, error) { return "postgres", nil },
 		Supervisor: func(context.Context, paths.Dirs) (int, bool, error) { return 0, false, nil },
 		Servers:    func(string) []int { return nil },
 		HalfMade:   func(string) []string { return nil },
+		Terraform: func(context.Context) (terraform.Binary, error) {
+			return terraform.Binary{Path: "/usr/bin/terraform", Version: "1.11.4"}, nil
+		},
+		Account: func(context.Context, config.AWS) (Account, error) {
+			return Account{ID: "123456789012", Caller: "arn:aws:iam::123456789012:user/ada", HasState: true}, nil
+		},
 	}
 }
 
@@ -104,7 +111,7 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		"root": {check: "user", spoil: func(m *Machine, _ *Subject) { m.EUID = 0 }, status: OK, says: []string{"root", "postgres"}},
 		"root alone": {check: "user", spoil: func(m *Machine, _ *Subject) {
 			m.EUID = 0
-			m.Account = func(string) (string, error) {
+			m.RunsAs = func(string) (string, error) {
 				return "", &problem.Error{What: "there is no unprivileged user", Next: "useradd --system postgres"}
 			}
 		}, status: Missing, says: []string{"no unprivileged user", "useradd"}},
@@ -327,4 +334,36 @@ func listen(t *testing.T) int {
 	}
 	t.Cleanup(func() { listener.Close() })
 	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func TestAWS(t *testing.T) {
+	subject := newSubject()
+	subject.Provider, subject.AWS = config.ProviderAWS, config.DefaultAWS(config.TemplateDev)
+	subject.AWS.Region = "eu-central-1"
+	for _, result := range Run(t.Context(), For(subject), fit(), subject) {
+		if result.Status != OK {
+			t.Errorf("of a machine that is fit: %+v", result)
+		}
+	}
+	unfit := fit()
+	unfit.OS = "darwin"
+	unfit.Terraform = func(context.Context) (terraform.Binary, error) {
+		return terraform.Binary{}, &problem.Error{What: "terraform is not on PATH", Next: "install it", Kind: problem.Missing}
+	}
+	unfit.Account = func(context.Context, config.AWS) (Account, error) {
+		return Account{}, &problem.Error{What: "the AWS credentials have expired", Next: "get new ones"}
+	}
+	lacking := Lacking(Run(t.Context(), For(subject), unfit, subject))
+	if len(lacking) != 3 || lacking[0].Check != "terraform" || lacking[1].Check != "AWS account" || lacking[2].Check != "image" {
+		t.Errorf("of one that is not: %+v", lacking)
+	}
+	for _, result := range lacking {
+		if result.Next == "" {
+			t.Errorf("no remedy: %+v", result)
+		}
+	}
+	subject.AWS.Image.Source = "/opt/gmctl"
+	if left := Lacking(Run(t.Context(), For(subject), unfit, subject)); len(left) != 2 {
+		t.Errorf("with released binaries: %+v", left)
+	}
 }

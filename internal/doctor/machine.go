@@ -20,9 +20,11 @@ import (
 	gopsnet "github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
 
+	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/local"
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/postgres/server"
+	"github.com/gamemetrics/gmctl/internal/terraform"
 )
 
 // Machine is what the checks ask of a machine.
@@ -45,11 +47,14 @@ type Machine struct {
 	Tool     func(ctx context.Context, name, versionFlag string) (path, version string, err error)
 	Postgres func(ctx context.Context, major int, explicitDir, cacheDir string) (server.Binaries, bool, error)
 	MajorOf  func(dataDir string) (int, error)
-	Account  func(dataDir string) (name string, err error) // that PostgreSQL runs as
+	RunsAs   func(dataDir string) (name string, err error) // the user that PostgreSQL runs as
 
 	Supervisor func(context.Context, paths.Dirs) (pid int, alive bool, err error)
 	Servers    func(dataDir string) []int    // PostgreSQL processes that work there
 	HalfMade   func(dataDir string) []string // clusters that a killed start left
+
+	Terraform func(context.Context) (terraform.Binary, error)
+	Account   func(context.Context, config.AWS) (Account, error)
 }
 
 // Memory is in bytes.
@@ -79,8 +84,9 @@ func This() Machine {
 		EUID: os.Geteuid(), Processors: runtime.NumCPU(), Now: time.Now,
 		Memory: memory, Disk: diskOf, FileLimit: fileLimit, Writable: writable, Newest: newest,
 		PortFree: portFree, Holder: holder, Dial: dial, Tool: tool,
-		Postgres: server.Look, MajorOf: server.MajorOf, Account: server.AccountFor,
+		Postgres: server.Look, MajorOf: server.MajorOf, RunsAs: server.AccountFor,
 		Supervisor: supervisor, Servers: server.ProcessesOf, HalfMade: server.HalfMade,
+		Terraform: terraform.Find, Account: account,
 	}
 }
 

@@ -15,7 +15,7 @@ func checkUser(_ context.Context, m Machine, s Subject) Finding {
 	if m.EUID != 0 {
 		return Finding{Status: OK, Found: "a normal user"}
 	}
-	account, err := m.Account(s.DataDir)
+	account, err := m.RunsAs(s.DataDir)
 	if err != nil {
 		return missing("root", problem.From(err))
 	}

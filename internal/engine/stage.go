@@ -86,7 +86,12 @@ type Change struct {
 	Object string `json:"object"`           // names the thing: "topic player.events.raw"
 	Detail string `json:"detail,omitempty"` // "6 partitions", "port 5432"
 	Holds  string `json:"holds,omitempty"`  // what data is lost with it: "1204 events, 48 MiB"
+	// Count is how many things it stands for, if not for one: "77 other resources".
+	Count int `json:"count,omitempty"`
 }
+
+// Things is how many things the change is about.
+func (c Change) Things() int { return max(c.Count, 1) }
 
 // State is how well a stage or component is.
 type State string

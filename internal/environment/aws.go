@@ -14,10 +14,16 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/stage/cluster"
+	"github.com/gamemetrics/gmctl/internal/stage/image"
 	"github.com/gamemetrics/gmctl/internal/stage/infra"
+	"github.com/gamemetrics/gmctl/internal/stage/objects"
+	"github.com/gamemetrics/gmctl/internal/stage/smoke"
 )
 
-// awsPlatform is a platform in an AWS account.
+// awsPlatform is a platform in an AWS account. What its stages learn of each
+// other goes through the functions of awsfacts.go, which ask anew each time:
+// a stage's answer changes while the stages before it work.
 type awsPlatform struct {
 	name    string
 	dirs    paths.Dirs
@@ -26,6 +32,8 @@ type awsPlatform struct {
 
 	session func(context.Context) (*awscloud.Session, error)
 	infra   *infra.Stage
+	image   *image.Stage
+	cluster clusterClient
 }
 
 var _ platform = (*awsPlatform)(nil)
@@ -38,8 +46,11 @@ func newAWSPlatform(name string, dirs paths.Dirs, cfg config.AWS, options Option
 	p.infra = infra.New(infra.Options{
 		Open: p.session, Dir: filepath.Join(dirs.Data, "terraform"),
 		Project: cfg.Project, Environment: name, ID: environmentID(cfg.Region, cfg.Project, name),
-		Template: cfg.Template, Variables: variables(cfg), Env: terraformEnv(cfg),
+		Template: cfg.Template, Variables: variables(cfg), Env: credentialsEnv(cfg),
 		LocalState: cfg.State == config.StateLocal, Unprotect: options.Unprotect,
+	})
+	p.image = image.New(image.Options{
+		Open: p.session, Outputs: p.infra.Outputs, Source: cfg.Image.Source, Cache: filepath.Join(dirs.Cache, "image"),
 	})
 	return p
 }
@@ -56,7 +67,31 @@ func environmentID(region, project, name string) string {
 func (p *awsPlatform) nodes() []engine.Node {
 	return []engine.Node{
 		{Name: "infra", About: "what Terraform manages: network, cluster, database, cache, buckets", Stage: p.infra},
+		{Name: "image", About: "gmctl's own image in the registry", Needs: []string{"infra"}, Stage: p.image},
+		{Name: "cluster", About: "a Kubernetes that answers, and its nodes", Needs: []string{"infra"},
+			Stage: cluster.New(cluster.Options{Kube: opened[cluster.Kubernetes](p), Groups: p.smallestGroups()})},
+		{Name: "namespaces", About: "namespaces and storage classes", Needs: []string{"cluster"}, Stage: p.set("platform")},
+		{Name: "operators", About: "what runs Kafka and measures pods", Needs: []string{"namespaces"}, Stage: p.set("operators")},
+		{Name: "kafka", About: "the event bus: brokers, topics, users", Needs: []string{"operators"}, Stage: p.set("kafka")},
+		{Name: "apps", About: "ingestion, relay, Kafka UI", Needs: []string{"kafka", "image"}, Stage: p.set("apps")},
+		{Name: "smoke", About: "an event all the way through", Needs: []string{"apps"}, Stage: smoke.New(p.smokeTarget)},
 	}
+}
+
+// set is the stage of the Kubernetes objects of an overlay.
+func (p *awsPlatform) set(name string) engine.Stage {
+	return objects.New(objects.Options{
+		Set: name, Cluster: opened[objects.Cluster](p), Render: p.render(name),
+	})
+}
+
+// smallestGroups is how many nodes each group must have at least.
+func (p *awsPlatform) smallestGroups() map[string]int {
+	groups := make(map[string]int, len(p.config.NodeGroups))
+	for name, group := range p.config.NodeGroups {
+		groups[name] = group.Min
+	}
+	return groups
 }
 
 // who is the ARN of the caller; without one the stages say what is wrong.
@@ -68,21 +103,79 @@ func (p *awsPlatform) who(ctx context.Context) string {
 	return session.Caller
 }
 
-func (p *awsPlatform) ingestionURL(context.Context) (string, error) {
-	return "", p.notYet("the event API")
+// ingestionURL is an address on this machine that leads into the cluster until
+// ctx ends.
+func (p *awsPlatform) ingestionURL(ctx context.Context) (string, error) {
+	client, err := p.kube(ctx)
+	if err != nil {
+		return "", p.notUp(err)
+	}
+	address, err := forward(ctx, dialService(client, appsNamespace, ingestionService, ingestionPort))
+	if err != nil {
+		return "", err
+	}
+	return "http://" + address, nil
 }
 
 // databaseURL has no answer: PostgreSQL has no address outside the VPC.
 func (p *awsPlatform) databaseURL(context.Context) (string, error) {
-	return "", p.notYet("PostgreSQL")
+	return "", &problem.Error{
+		What: "PostgreSQL of " + p.name + " cannot be reached from this machine: it has no address outside its VPC",
+		Next: "run psql in the cluster: gmctl kubeconfig -e " + p.name + ", then kubectl run psql -n " + appsNamespace + " --rm -it --image=postgres:16 -- bash",
+	}
 }
 
-func (p *awsPlatform) kafka(context.Context) (kafka.Config, error) {
-	return kafka.Config{}, p.notYet("Kafka")
+// kafka is reached by its brokers' own names through the Kubernetes API.
+func (p *awsPlatform) kafka(ctx context.Context) (kafka.Config, error) {
+	client, err := p.kube(ctx)
+	if err != nil {
+		return kafka.Config{}, p.notUp(err)
+	}
+	authority, err := kafkaCA(ctx, client)
+	if err != nil {
+		return kafka.Config{}, p.notUp(err)
+	}
+	login, err := client.Secret(ctx, appsNamespace, kafkaSecret)
+	if err != nil {
+		return kafka.Config{}, err
+	}
+	if login == nil {
+		return kafka.Config{}, &problem.Error{
+			What: "the login to Kafka is not in the cluster", Next: "bring it there: gmctl up -e " + p.name + " --only secrets", Kind: problem.Unhealthy,
+		}
+	}
+	return kafka.Config{
+		Brokers: []string{kafkaBootstrap},
+		TLS:     &kafka.TLS{CA: authority},
+		SASL:    &kafka.SASL{Mechanism: kafka.ScramSHA512, Username: string(login.Data["username"]), Password: string(login.Data["password"])},
+		Dial:    dialBroker(client),
+	}, nil
 }
 
-func (p *awsPlatform) notYet(what string) error {
-	return &problem.Error{What: what + " of " + p.name + " cannot be reached from here", Kind: problem.Unhealthy}
+func (p *awsPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
+	var target smoke.Target
+	reference, err := p.image.Reference(ctx)
+	if err != nil {
+		return target, err
+	}
+	outputs, err := p.infra.Outputs(ctx)
+	if err != nil {
+		return target, err
+	}
+	target.Instance = reference + " " + outputs.Cluster.Endpoint + " " + outputs.Database.Address
+	if target.Kafka, err = p.kafka(ctx); err != nil {
+		return target, err
+	}
+	target.IngestionURL, err = p.ingestionURL(ctx)
+	return target, err
+}
+
+// notUp says what to do where something is not there because up did not come to it.
+func (p *awsPlatform) notUp(err error) error {
+	if isNotThere(err) {
+		return &problem.Error{What: "the environment " + p.name + " is not up", Next: "bring it up: gmctl up -e " + p.name, Kind: problem.Unhealthy}
+	}
+	return err
 }
 
 // clear removes Terraform's workspace. The journal stays: it is the audit trail

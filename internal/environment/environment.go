@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/engine"
@@ -45,6 +46,7 @@ type platform interface {
 	ingestionURL(context.Context) (string, error)
 	databaseURL(context.Context) (string, error)
 	kafka(context.Context) (kafka.Config, error)
+	kubernetes(context.Context) (Cluster, error)
 	// clear ends a teardown: it proves that nothing is left, and removes what the
 	// environment kept on this machine beside its stages.
 	clear() error
@@ -141,6 +143,22 @@ func (e *Environment) DatabaseURL(ctx context.Context) (string, error) {
 
 // Kafka is how a program connects to Kafka.
 func (e *Environment) Kafka(ctx context.Context) (kafka.Config, error) { return e.platform.kafka(ctx) }
+
+// Cluster is how programs reach the environment's Kubernetes.
+type Cluster struct {
+	Name     string
+	Endpoint string // https://host
+	CA       []byte // PEM
+	// Env are the environment variables that make gmctl work with the same
+	// credentials.
+	Env   map[string]string
+	Token func(context.Context) (token string, expires time.Time, err error)
+}
+
+// Cluster is the environment's Kubernetes.
+func (e *Environment) Cluster(ctx context.Context) (Cluster, error) {
+	return e.platform.kubernetes(ctx)
+}
 
 // Clear ends a teardown: it proves that nothing of the environment is left, and
 // removes what it kept on this machine beside its stages. An environment whose

@@ -211,6 +211,12 @@ func (p *localPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 
 func (p *localPlatform) who(context.Context) string { return "" }
 
+func (p *localPlatform) kubernetes(context.Context) (Cluster, error) {
+	return Cluster{}, &problem.Error{
+		What: "the environment runs on this machine, without Kubernetes", Next: "choose an environment on AWS: -e NAME", Kind: problem.Usage,
+	}
+}
+
 // clear proves that no process of the environment is left, and so no port, and
 // removes journal, logs and locks.
 func (p *localPlatform) clear() error {

@@ -50,8 +50,8 @@ func nodeGroups(groups map[string]config.NodeGroup) map[string]any {
 	return all
 }
 
-// terraformEnv has Terraform use the credentials that gmctl uses.
-func terraformEnv(cfg config.AWS) map[string]string {
+// credentialsEnv has another program use the credentials that gmctl uses.
+func credentialsEnv(cfg config.AWS) map[string]string {
 	if cfg.Profile == "" {
 		return nil
 	}

@@ -1,10 +1,12 @@
 package kafka
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -62,13 +64,11 @@ func NewClient(cfg Config, opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.RetryTimeout(RetryTimeout),
 		kgo.MetadataMinAge(MetadataPause),
 	}
-	if cfg.TLS != nil {
-		tlsConfig, err := cfg.TLS.load()
-		if err != nil {
-			return nil, err
-		}
-		base = append(base, kgo.DialTLSConfig(tlsConfig))
+	dialing, err := cfg.dialing()
+	if err != nil {
+		return nil, err
 	}
+	base = append(base, dialing...)
 	if cfg.SASL != nil {
 		mechanism, err := cfg.SASL.mechanism()
 		if err != nil {
@@ -86,9 +86,58 @@ func NewClient(cfg Config, opts ...kgo.Opt) (*kgo.Client, error) {
 	return client, nil
 }
 
+// dialing says how the client connects. kgo makes TLS connections itself, except
+// over a Dial of ours.
+func (c Config) dialing() ([]kgo.Opt, error) {
+	var secure *tls.Config
+	if c.TLS != nil {
+		var err error
+		if secure, err = c.TLS.load(); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case c.Dial != nil && secure != nil:
+		return []kgo.Opt{kgo.Dialer(secured(c.Dial, secure))}, nil
+	case c.Dial != nil:
+		return []kgo.Opt{kgo.Dialer(c.Dial)}, nil
+	case secure != nil:
+		return []kgo.Opt{kgo.DialTLSConfig(secure)}, nil
+	}
+	return nil, nil
+}
+
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// secured is dial with TLS on top of it, against the name that was dialled.
+func secured(dial dialer, config *tls.Config) dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		own := config.Clone()
+		if own.ServerName == "" {
+			if own.ServerName, _, err = net.SplitHostPort(address); err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+		}
+		over := tls.Client(conn, own)
+		if err := over.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return over, nil
+	}
+}
+
 func (t *TLS) load() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify} //nolint:gosec // off unless the user asks for it by name
-	if t.CAFile != "" {
+	if t.CA != "" {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
+			return nil, &problem.Error{What: "the CA of Kafka's certificates is no PEM certificate"}
+		}
+	} else if t.CAFile != "" {
 		pem, err := os.ReadFile(t.CAFile)
 		if err != nil {
 			return nil, tlsProblem("the CA file cannot be read", err, "check the path given as --tls-ca")

@@ -71,6 +71,29 @@ func TestNewClientSaysWhatIsWrongWithTheConfiguration(t *testing.T) {
 	}
 }
 
+// A client may reach brokers whose names mean nothing where it is.
+func TestDialGoesWhereTheNameMeansSomething(t *testing.T) {
+	cluster, _ := fake(t)
+	var dialled []string
+	session, err := kafka.Open(kafka.Config{
+		Brokers: []string{"kafka-0.elsewhere.test:9092"},
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			dialled = append(dialled, address)
+			return new(net.Dialer).DialContext(ctx, network, cluster.ListenAddrs()[0])
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if err := session.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(dialled, "kafka-0.elsewhere.test:9092") {
+		t.Errorf("dialled %v", dialled)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	cfg := kafka.Config{Brokers: []string{"k:9092"}}
 	login := cfg

@@ -38,9 +38,9 @@ func NewPlanDocument(env string, goal engine.Goal, stages []engine.StagePlan) Pl
 			planned.Changes = []engine.Change{}
 		}
 		for _, change := range planned.Changes {
-			d.Summary[string(change.Action)]++
+			d.Summary[string(change.Action)] += change.Things()
 			if change.Action != engine.ActionKeep {
-				d.Changes++
+				d.Changes += change.Things()
 			}
 		}
 		d.Stages = append(d.Stages, planned)

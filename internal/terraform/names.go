@@ -31,7 +31,7 @@ func kindOf(resourceType string) kind {
 		"aws_kms_key":                           {name: "KMS key", create: 20 * time.Second},
 		"aws_secretsmanager_secret":             {name: "secret"},
 		"aws_eip":                               {name: "public address"},
-		"aws_s3_bucket_lifecycle_configuration": {name: "S3 bucket lifecycle", create: time.Minute},
+		"aws_s3_bucket_lifecycle_configuration": {name: "S3 bucket lifecycle"},
 	}
 	if k, ok := known[resourceType]; ok {
 		return k

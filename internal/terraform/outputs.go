@@ -159,14 +159,18 @@ func decodeOutputs(values map[string]json.RawMessage) (*Outputs, error) {
 		return nil, incomplete(err)
 	}
 	if missing := emptyFields("", reflect.ValueOf(outputs)); len(missing) > 0 {
-		return nil, incomplete(fmt.Errorf("missing: %s", strings.Join(missing, ", ")))
+		return nil, incomplete(errors.New(strings.Join(missing, ", ")))
 	}
 	return &outputs, nil
 }
 
+// ErrIncomplete is that an apply did not come to its end, or that an earlier gmctl
+// made it: not all outputs are there.
+var ErrIncomplete = errors.New("outputs are missing")
+
 func incomplete(err error) error {
 	return &problem.Error{
-		What: "Terraform did not give all outputs that the stages need", Cause: err,
+		What: "Terraform did not give all outputs that the stages need", Cause: fmt.Errorf("%w: %w", ErrIncomplete, err),
 		Next: "apply what is missing: gmctl up --only infra",
 	}
 }

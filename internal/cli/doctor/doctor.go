@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/doctor"
 	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
@@ -21,7 +22,7 @@ import (
 // Options are what `gmctl doctor` works with.
 type Options struct {
 	IO      *iostreams.IOStreams
-	Checks  []doctor.Check
+	Checks  []doctor.Check // nil: those for the subject
 	Machine doctor.Machine
 	Subject func() (doctor.Subject, error)
 
@@ -38,7 +39,7 @@ type Document struct {
 // NewCommand returns `gmctl doctor`.
 func NewCommand(f *factory.Factory) *cobra.Command {
 	return newCommand(f, func(ctx context.Context, opts *Options) error {
-		opts.Checks, opts.Machine = doctor.Checks(), doctor.This()
+		opts.Machine = doctor.This()
 		return run(ctx, opts)
 	})
 }
@@ -49,12 +50,14 @@ func newCommand(f *factory.Factory, runF func(context.Context, *Options) error) 
 		Use:   "doctor",
 		Short: "Check that the machine can run the environment, and say what to install",
 		Long: `Look at the machine: system, memory, disk, directories, clock, PostgreSQL's
-programs, ports, what an earlier run left. Each line says what was found; where
-something is wrong, why it matters and what to do. Nothing is changed.
+programs, ports, what an earlier run left; for an environment on AWS at terraform,
+the credentials, the account and the region instead. Each line says what was found;
+where something is wrong, why it matters and what to do. Nothing is changed.
 
 Exit code 0: the environment can run, perhaps with warnings (!).
 Exit code 5: something it needs is missing (✗).`,
 		Example: `  gmctl doctor
+  gmctl doctor -e dev
   gmctl doctor -o json | jq '.data.checks[] | select(.status != "ok")'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,16 +79,21 @@ func subject(f *factory.Factory) (doctor.Subject, error) {
 	if err != nil {
 		return doctor.Subject{}, err
 	}
+	s := doctor.Subject{Env: env.Name, Provider: env.Provider, Dirs: env.Dirs}
+	if built, err := time.Parse(time.RFC3339, f.Build.Date); err == nil {
+		s.Built = built
+	}
+	if env.Provider == config.ProviderAWS {
+		s.AWS, s.DataDir = cfg.Environments[env.Name].AWS, env.Dirs.Data
+		return s, nil
+	}
 	settings := cfg.Environments[env.Name].Local
 	spec, err := local.NewSpec(env.Name, env.Dirs, settings, nil)
 	if err != nil {
 		return doctor.Subject{}, err
 	}
 	settings.Kafka.Brokers = spec.Brokers // those that an earlier `up` was given, too
-	s := doctor.Subject{Env: env.Name, Dirs: env.Dirs, DataDir: spec.Postgres, Config: settings}
-	if built, err := time.Parse(time.RFC3339, f.Build.Date); err == nil {
-		s.Built = built
-	}
+	s.DataDir, s.Config = spec.Postgres, settings
 	return s, nil
 }
 
@@ -93,6 +101,9 @@ func run(ctx context.Context, opts *Options) error {
 	subject, err := opts.Subject()
 	if err != nil {
 		return err
+	}
+	if opts.Checks == nil {
+		opts.Checks = doctor.For(subject)
 	}
 	results := doctor.Run(ctx, opts.Checks, opts.Machine, subject)
 	if err := ctx.Err(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/history"
 	"github.com/gamemetrics/gmctl/internal/cli/initcmd"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka"
+	"github.com/gamemetrics/gmctl/internal/cli/kubeconfig"
 	"github.com/gamemetrics/gmctl/internal/cli/logs"
 	"github.com/gamemetrics/gmctl/internal/cli/parts"
 	"github.com/gamemetrics/gmctl/internal/cli/plan"
@@ -65,6 +66,7 @@ machine, in the background, with no cloud account and nothing to install.`,
 	group(cmd, "Tooling",
 		doctor.NewCommand(f),
 		initcmd.NewCommand(f),
+		kubeconfig.NewCommand(f),
 		parts.NewCommand(f),
 		version.NewCommand(f),
 		completion.NewCommand(f),

@@ -99,7 +99,7 @@ func summary(changes []terraform.Change) []engine.Change {
 		case n == 1:
 			named = append(named, engine.Change{Action: action, Object: "1 other resource"})
 		case n > 1:
-			named = append(named, engine.Change{Action: action, Object: fmt.Sprintf("%d other resources", n)})
+			named = append(named, engine.Change{Action: action, Object: fmt.Sprintf("%d other resources", n), Count: n})
 		}
 	}
 	return named

@@ -17,6 +17,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // throughPlatform sends one event and follows it to PostgreSQL and Kafka.
@@ -30,10 +31,10 @@ func throughPlatform(ctx context.Context, target Target) error {
 		EventID: uuid.Must(uuid.NewV7()), PlayerID: "gmctl-smoke", EventType: "gmctl.smoke",
 		Timestamp: time.Now().UTC().Truncate(time.Microsecond),
 	}
-	if err := post(ctx, target.IngestionURL, sent); err != nil {
+	if _, err := post(ctx, target.IngestionURL+eventapi.EventsPath, sent.EventID, sent); err != nil {
 		return &problem.Error{What: "the smoke test's event was not accepted", Cause: err, Next: "gmctl logs ingestion"}
 	}
-	if err := stored(ctx, target.DatabaseURL, sent); err != nil {
+	if err := stored(ctx, target, sent); err != nil {
 		return &problem.Error{What: "the smoke test's event was acknowledged but is not in PostgreSQL", Cause: err, Next: "gmctl logs postgres"}
 	}
 	if err := published(ctx, follower.Client, sent.EventID); err != nil {
@@ -42,37 +43,58 @@ func throughPlatform(ctx context.Context, target Target) error {
 	return nil
 }
 
-func post(ctx context.Context, url string, sent event.Event) error {
-	body, err := json.Marshal(sent)
+// post sends what as JSON, marked as the test run, and returns the answer.
+func post(ctx context.Context, url string, run uuid.UUID, what any) ([]byte, error) {
+	body, err := json.Marshal(what)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/v1/events", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Gmctl-Test", sent.EventID.String())
+	request.Header.Set("Content-Type", eventapi.JSON)
+	request.Header.Set(eventapi.TestHeader, run.String())
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	if err == nil && response.StatusCode/100 != 2 {
 		err = fmt.Errorf("%s: %s", response.Status, answer)
 	}
-	return err
+	return answer, err
 }
 
-func stored(ctx context.Context, url string, sent event.Event) error {
-	conn, err := pgx.Connect(ctx, url)
+// stored returns why the event cannot be found in PostgreSQL; nil if it is there.
+func stored(ctx context.Context, target Target, sent event.Event) error {
+	if target.DatabaseURL == "" {
+		return known(ctx, target.IngestionURL, sent)
+	}
+	conn, err := pgx.Connect(ctx, target.DatabaseURL)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var player string
 	return conn.QueryRow(ctx, `SELECT player_id FROM events WHERE event_id = $1 AND "timestamp" = $2`, sent.EventID, sent.Timestamp).Scan(&player)
+}
+
+// known sends the event again and returns an error unless it was there before.
+func known(ctx context.Context, url string, sent event.Event) error {
+	text, err := post(ctx, url+eventapi.BatchPath, sent.EventID, []event.Event{sent})
+	if err != nil {
+		return err
+	}
+	var answer eventapi.BatchAnswer
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("an answer that cannot be read: %w", err)
+	}
+	if answer.Duplicates != 1 {
+		return fmt.Errorf("sent again it was not there before: %s", text)
+	}
+	return nil
 }
 
 // follow returns a consumer of what is published from now on.

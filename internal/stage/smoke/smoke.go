@@ -20,8 +20,10 @@ import (
 type Target struct {
 	Instance     string // identifies what runs; another instance is tried anew
 	IngestionURL string
-	DatabaseURL  string
-	Kafka        kafka.Config
+	// DatabaseURL is empty where the database cannot be reached from here. Then
+	// the event is sent again: that it is there already, only PostgreSQL knows.
+	DatabaseURL string
+	Kafka       kafka.Config
 }
 
 // Locate tells where the platform is; an error means that it is not up.
