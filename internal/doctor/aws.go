@@ -29,7 +29,7 @@ func AWSChecks() []Check {
 		{"terraform", checkTerraform},
 		{"AWS account", checkAccount},
 		{"image", checkImage},
-		{"kubectl", checkTool("kubectl", "to look into the cluster by hand", "install it from https://kubernetes.io/docs/tasks/tools/", "version")},
+		{"kubectl", checkTool("kubectl", "to look into the cluster by hand", "install it from https://kubernetes.io/docs/tasks/tools/", "version --client")},
 	}
 }
 

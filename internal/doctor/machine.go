@@ -202,7 +202,7 @@ func tool(ctx context.Context, name, versionFlag string) (path, version string, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, versionFlag)
+	cmd := exec.CommandContext(ctx, path, strings.Fields(versionFlag)...)
 	cmd.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1") // terraform would ask the network, and leave a file
 	output, err := cmd.CombinedOutput()
 	if err != nil {

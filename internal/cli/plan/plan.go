@@ -88,8 +88,10 @@ func run(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if failed != nil {
+		told := map[string]bool{} // what keeps several stages from being planned is one problem
 		for _, stage := range stages {
-			if stage.Err != nil {
+			if stage.Err != nil && !told[stage.Err.Error()] {
+				told[stage.Err.Error()] = true
 				render.Problem(opts.IO, stage.Err)
 			}
 		}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
@@ -94,6 +96,7 @@ func summary(changes []terraform.Change) []engine.Change {
 		}
 		named = append(named, told)
 	}
+	slices.SortStableFunc(named, func(a, b engine.Change) int { return strings.Compare(a.Detail, b.Detail) }) // Terraform's order is another each time
 	for _, action := range []engine.Action{engine.ActionCreate, engine.ActionUpdate, engine.ActionDelete} {
 		switch n := others[action]; {
 		case n == 1:
