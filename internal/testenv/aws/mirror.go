@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/gamemetrics/gmctl/internal/testenv"
@@ -27,27 +28,34 @@ func Terraform(t *testing.T) {
 		err = errors.New("terraform is not on PATH")
 	}
 	testenv.Require(t, testenv.Terraform, err)
-	if _, err := os.Stat(os.Getenv("TF_CLI_CONFIG_FILE")); err == nil || os.Getenv("TF_PLUGIN_CACHE_DIR") != "" {
-		return // whoever set this knows where the provider is
-	}
-	if mirror, ok := findMirror(); ok {
-		config := filepath.Join(t.TempDir(), "terraform.rc")
-		content := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
-		if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("TF_CLI_CONFIG_FILE", config)
-		return
-	}
-	cache, err := os.UserCacheDir()
-	if err == nil {
-		cache = filepath.Join(cache, "gmctl", "testbed", "terraform-plugins")
-		err = os.MkdirAll(cache, 0o755)
-	}
+	env, err := TerraformEnv(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TF_PLUGIN_CACHE_DIR", cache)
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+}
+
+// TerraformEnv returns the environment variables, as name=value, with which a
+// terraform takes the AWS provider from where the machine has it, or fetches it
+// once per user. What they name stands in dir.
+func TerraformEnv(dir string) ([]string, error) {
+	if _, err := os.Stat(os.Getenv("TF_CLI_CONFIG_FILE")); err == nil || os.Getenv("TF_PLUGIN_CACHE_DIR") != "" {
+		return nil, nil // whoever set this knows where the provider is
+	}
+	if mirror, ok := findMirror(); ok {
+		config := filepath.Join(dir, "terraform.rc")
+		content := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
+		return []string{"TF_CLI_CONFIG_FILE=" + config}, os.WriteFile(config, []byte(content), 0o600)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, err
+	}
+	cache = filepath.Join(cache, "gmctl", "testbed", "terraform-plugins")
+	return []string{"TF_PLUGIN_CACHE_DIR=" + cache}, os.MkdirAll(cache, 0o755)
 }
 
 // findMirror looks where Terraform itself does, and in the folders where the
