@@ -14,6 +14,7 @@ const (
 	AWS        = "aws"        // the AWS API emulator: python3 with venv
 	Kafka      = "kafka"      // a real Apache Kafka: java and mvn
 	Kubernetes = "kubernetes" // a real control plane, built from Go modules
+	Pods       = "pods"       // pods as processes: Linux, and root
 	Postgres   = "postgres"   // PostgreSQL's initdb and postgres
 	Terraform  = "terraform"  // terraform and its AWS provider
 )
@@ -31,6 +32,8 @@ func howToGet(component string) string {
 		return "install Java 17 or later and Maven (Debian: apt-get install openjdk-17-jre-headless maven); the broker itself comes from Maven Central"
 	case Kubernetes:
 		return "let Go reach its module proxy: the control plane is built once, which takes about 5 minutes"
+	case Pods:
+		return "run it as root on Linux, where namespaces can be made: containers without privileges have none"
 	case Postgres:
 		return "install PostgreSQL (Debian: apt-get install postgresql), or let gmctl download it: it needs Maven Central"
 	case Terraform:
