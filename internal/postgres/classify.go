@@ -51,3 +51,11 @@ func serverLeft(err error) bool {
 	state := sqlState(err)
 	return state == stateReadOnly || strings.HasPrefix(state, "57P")
 }
+
+// MayPass reports whether the error of a connection, as pgx says it, may be gone
+// by itself: the server is not there yet, or busy. What it says of a login, a
+// database or a statement stays.
+func MayPass(err error) bool {
+	state := sqlState(err)
+	return state == "" || strings.HasPrefix(state, "08") || strings.HasPrefix(state, "53") || strings.HasPrefix(state, "57")
+}

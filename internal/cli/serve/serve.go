@@ -9,6 +9,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/local"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/schema"
 )
 
 // NewCommand returns `gmctl serve`.
@@ -25,6 +26,7 @@ On your own machine ` + "`gmctl up`" + ` runs them all.`,
 		ingestion.NewCommand(f),
 		local.NewCommand(),
 		relay.NewCommand(f),
+		schema.NewCommand(f),
 	)
 	return cmd
 }

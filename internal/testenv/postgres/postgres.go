@@ -180,6 +180,13 @@ func (s *Server) SuperuserDSN(database string) string { return s.server.Superuse
 // Port is the server's port on 127.0.0.1. It stays over restarts.
 func (s *Server) Port() int { return s.config.Port }
 
+// Log returns all that the server has logged.
+func (s *Server) Log() string {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.text.String()
+}
+
 // Kill kills the server as an out-of-memory killer would, and returns when it is gone.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()

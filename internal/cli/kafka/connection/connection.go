@@ -19,6 +19,8 @@ import (
 // The environment variables that stand in for flags.
 const (
 	BrokersVariable  = "GMCTL_KAFKA_BROKERS"
+	CAVariable       = "GMCTL_KAFKA_CA"
+	UsernameVariable = "GMCTL_KAFKA_USERNAME"
 	PasswordVariable = "GMCTL_KAFKA_PASSWORD"
 )
 
@@ -43,12 +45,12 @@ func Flags(cmd *cobra.Command, f *factory.Factory) Source {
 	set := cmd.PersistentFlags()
 	set.StringSliceVar(&c.brokers, "brokers", nil, "`host:port` of one or more brokers (default: $"+BrokersVariable+", else those of the environment)")
 	set.BoolVar(&c.tls, "tls", false, "connect with TLS; the --tls-… flags imply it")
-	set.StringVar(&c.files.CAFile, "tls-ca", "", "PEM `file` of the CA that signed the brokers' certificates (default: the system's)")
+	set.StringVar(&c.files.CAFile, "tls-ca", "", "PEM `file` of the CA that signed the brokers' certificates (default: $"+CAVariable+", else the system's)")
 	set.StringVar(&c.files.CertFile, "tls-cert", "", "PEM `file` of a client certificate")
 	set.StringVar(&c.files.KeyFile, "tls-key", "", "PEM `file` of the client certificate's key")
 	set.StringVar(&c.files.ServerName, "tls-server-name", "", "`name` the brokers' certificates are checked against (default: the broker's host)")
 	set.StringVar(&c.mechanism, "sasl-mechanism", "", "`mechanism` to log in with: "+strings.Join(kafka.Mechanisms(), ", ")+" (default: "+kafka.ScramSHA512+")")
-	set.StringVar(&c.username, "sasl-username", "", "user `name` to log in with")
+	set.StringVar(&c.username, "sasl-username", "", "user `name` to log in with (default: $"+UsernameVariable+")")
 	set.StringVar(&c.passwordFile, "sasl-password-file", "", "`file` that holds the password (default: $"+PasswordVariable+")")
 	_ = cmd.RegisterFlagCompletionFunc("sasl-mechanism", cobra.FixedCompletions(kafka.Mechanisms(), cobra.ShellCompDirectiveNoFileComp))
 	return func(ctx context.Context) (kafka.Config, error) {
@@ -66,6 +68,8 @@ func (c *flags) base(ctx context.Context, f *factory.Factory) (kafka.Config, err
 		brokers = split(os.Getenv(BrokersVariable))
 	}
 	if len(brokers) > 0 {
+		c.files.CAFile = cmp.Or(c.files.CAFile, os.Getenv(CAVariable))
+		c.username = cmp.Or(c.username, os.Getenv(UsernameVariable))
 		return kafka.Config{Brokers: brokers}, nil
 	}
 	env, err := f.Environment(environment.Options{})

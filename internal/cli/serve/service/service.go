@@ -17,6 +17,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
+	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
@@ -25,14 +26,19 @@ import (
 const Configuration = `Each flag has an environment variable (--log-format too: GMCTL_LOG_FORMAT); the
 flag wins. The database is named by --database-url, or by the usual PGHOST,
 PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE … Other users of the machine
-can read a command line: put a password into GMCTL_DATABASE_URL, PGPASSWORD or
-PGPASSFILE.`
+can read a command line: put a password into GMCTL_DATABASE_PASSWORD,
+GMCTL_DATABASE_URL, PGPASSWORD or PGPASSFILE.`
+
+// PasswordVariable is the environment variable that holds the password of the
+// database's user, where the URL does not.
+const PasswordVariable = "GMCTL_DATABASE_PASSWORD"
 
 // Options are what every service is given.
 type Options struct {
-	Listen      string // host:port
-	DatabaseURL string // empty: PG* variables
-	LogLevel    string
+	Listen       string // host:port
+	DatabaseURL  string // empty: PG* variables; once complete, with user and password
+	DatabaseUser string // empty: the URL's
+	LogLevel     string
 
 	log       io.Writer
 	logFormat string // text or json
@@ -49,7 +55,13 @@ type Purpose struct {
 // Define adds the flags to those of a service.
 func (o *Options) Define(flags *pflag.FlagSet, p Purpose) {
 	flags.StringVar(&o.Listen, "listen", fmt.Sprintf("127.0.0.1:%d", p.Port), fmt.Sprintf("`address` to %s; :%d for all interfaces", p.Listens, p.Port))
+	o.DefineDatabase(flags, p)
+}
+
+// DefineDatabase adds the flags of what has a database and does not listen.
+func (o *Options) DefineDatabase(flags *pflag.FlagSet, p Purpose) {
 	flags.StringVar(&o.DatabaseURL, "database-url", "", "PostgreSQL to "+p.Database+", as a `URL` or keyword=value; default: the PG* variables")
+	flags.StringVar(&o.DatabaseUser, "database-user", "", "`name` to log in to PostgreSQL with, with the password in $"+PasswordVariable+"; default: the URL's")
 	flags.StringVar(&o.LogLevel, "log-level", "info", "least `level` that is logged: debug, info, warn or error")
 }
 
@@ -59,6 +71,7 @@ func (o *Options) Complete(cmd *cobra.Command, f *factory.Factory) error {
 	if err := flagenv.Apply(cmd.Flags(), os.Getenv); err != nil {
 		return err
 	}
+	o.DatabaseURL = postgres.Login{User: o.DatabaseUser, Password: os.Getenv(PasswordVariable)}.In(o.DatabaseURL)
 	o.log, o.logFormat = f.IO.Err, f.LogFormat
 	if format := os.Getenv(flagenv.Variable("log-format")); format != "" && !cmd.Flags().Changed("log-format") {
 		o.logFormat = format

@@ -1,0 +1,11 @@
+-- What the services may do: ingestion stores, the relay reads. {role}, {owner},
+-- {database} and {schema} are names. Granting what is granted changes nothing.
+REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;
+REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+GRANT CONNECT ON DATABASE {database} TO {role};
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT ON platform TO {role};
+GRANT SELECT, INSERT ON events TO {role};
+GRANT USAGE ON SEQUENCE events_seq TO {role};
+GRANT EXECUTE ON FUNCTION ensure_events_partition(date), events_blocker() TO {role};
