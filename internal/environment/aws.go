@@ -18,6 +18,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/stage/image"
 	"github.com/gamemetrics/gmctl/internal/stage/infra"
 	"github.com/gamemetrics/gmctl/internal/stage/objects"
+	"github.com/gamemetrics/gmctl/internal/stage/secrets"
 	"github.com/gamemetrics/gmctl/internal/stage/smoke"
 )
 
@@ -33,6 +34,7 @@ type awsPlatform struct {
 	session func(context.Context) (*awscloud.Session, error)
 	infra   *infra.Stage
 	image   *image.Stage
+	secrets *secrets.Stage
 	cluster clusterClient
 }
 
@@ -51,6 +53,10 @@ func newAWSPlatform(name string, dirs paths.Dirs, cfg config.AWS, options Option
 	})
 	p.image = image.New(image.Options{
 		Open: p.session, Outputs: p.infra.Outputs, Source: cfg.Image.Source, Cache: filepath.Join(dirs.Cache, "image"),
+	})
+	p.secrets = secrets.New(secrets.Options{
+		Vault:   func(ctx context.Context) (secrets.Vault, error) { return p.session(ctx) },
+		Cluster: opened[secrets.Cluster](p), Copies: p.secretCopies, Names: secretNames(),
 	})
 	return p
 }
@@ -71,9 +77,10 @@ func (p *awsPlatform) nodes() []engine.Node {
 		{Name: "cluster", About: "a Kubernetes that answers, and its nodes", Needs: []string{"infra"},
 			Stage: cluster.New(cluster.Options{Kube: opened[cluster.Kubernetes](p), Groups: p.smallestGroups()})},
 		{Name: "namespaces", About: "namespaces and storage classes", Needs: []string{"cluster"}, Stage: p.set("platform")},
+		{Name: "secrets", About: "from Secrets Manager into Kubernetes", Needs: []string{"namespaces"}, Stage: p.secrets},
 		{Name: "operators", About: "what runs Kafka and measures pods", Needs: []string{"namespaces"}, Stage: p.set("operators")},
-		{Name: "kafka", About: "the event bus: brokers, topics, users", Needs: []string{"operators"}, Stage: p.set("kafka")},
-		{Name: "apps", About: "ingestion, relay, Kafka UI", Needs: []string{"kafka", "image"}, Stage: p.set("apps")},
+		{Name: "kafka", About: "the event bus: brokers, topics, users", Needs: []string{"operators", "secrets"}, Stage: p.set("kafka")},
+		{Name: "apps", About: "ingestion, relay, Kafka UI", Needs: []string{"kafka", "image", "secrets"}, Stage: p.set("apps")},
 		{Name: "smoke", About: "an event all the way through", Needs: []string{"apps"}, Stage: smoke.New(p.smokeTarget)},
 	}
 }

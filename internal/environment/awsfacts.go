@@ -19,6 +19,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kube"
 	"github.com/gamemetrics/gmctl/internal/manifests"
 	"github.com/gamemetrics/gmctl/internal/parts"
+	"github.com/gamemetrics/gmctl/internal/stage/secrets"
 	"github.com/gamemetrics/gmctl/internal/terraform"
 	"github.com/gamemetrics/gmctl/k8s"
 )
@@ -192,8 +193,38 @@ func (p *awsPlatform) values(ctx context.Context, overlay string) (manifests.Val
 	if err != nil {
 		return values, err
 	}
+	if values.SecretVersions, err = p.secrets.Versions(ctx); err != nil {
+		return values, err
+	}
 	values.KafkaCA, err = kafkaCA(ctx, client)
 	return values, err
+}
+
+// secretNames are the secrets that the manifests read.
+func secretNames() []secrets.Copy {
+	login := []string{"username", "password"}
+	return []secrets.Copy{
+		{Namespace: appsNamespace, Name: "database-master", Fields: login},
+		{Namespace: appsNamespace, Name: "database", Fields: login},
+		{Namespace: appsNamespace, Name: "redis", Fields: []string{"token"}},
+		{Namespace: appsNamespace, Name: kafkaSecret, Fields: login},
+		{Namespace: kafkaNamespace, Name: "gamemetrics-kafka-password", Fields: []string{"password"}},
+	}
+}
+
+// secretCopies are the secrets with where they come from.
+func (p *awsPlatform) secretCopies(ctx context.Context) ([]secrets.Copy, error) {
+	outputs, err := p.outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	copies := secretNames()
+	for i, source := range []string{
+		outputs.Database.MasterSecret, outputs.Secrets.Database, outputs.Redis.AuthSecret, outputs.Secrets.Kafka, outputs.Secrets.Kafka,
+	} {
+		copies[i].Source = source
+	}
+	return copies, nil
 }
 
 // kafkaCA is what signs the certificates of Kafka, as PEM, or kube.ErrNotThere.

@@ -41,7 +41,7 @@ func Render(ctx context.Context, tree fs.FS, overlay string, values Values) ([]*
 		}
 	}
 	for _, object := range objects {
-		if err := stampConfig(object, objects); err != nil {
+		if err := stampConfig(object, objects, values.SecretVersions); err != nil {
 			return nil, err
 		}
 	}

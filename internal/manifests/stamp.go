@@ -4,22 +4,31 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // ConfigAnnotation is, on a pod, the hash of the configuration it was started
-// with: Kubernetes restarts no pod because a ConfigMap has changed.
+// with and of the versions of its secrets: Kubernetes restarts no pod because
+// these have changed.
 const ConfigAnnotation = "gmctl.gamemetrics.io/config"
 
 // stampConfig puts the annotation on the object's pods if they read ConfigMaps
-// that are among the objects.
-func stampConfig(object *unstructured.Unstructured, objects []*unstructured.Unstructured) error {
-	read := configMaps(object)
+// that are among the objects, or Secrets whose version (by NAMESPACE/NAME) is
+// known.
+func stampConfig(object *unstructured.Unstructured, objects []*unstructured.Unstructured, versions map[string]string) error {
+	read := references(object, "configMap")
 	var contents []any
 	for _, other := range objects {
 		if other.GetKind() == "ConfigMap" && other.GetNamespace() == object.GetNamespace() && read[other.GetName()] {
 			contents = append(contents, other.Object["data"], other.Object["binaryData"])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(references(object, "secret"))) {
+		if version := versions[object.GetNamespace()+"/"+name]; version != "" {
+			contents = append(contents, version)
 		}
 	}
 	if len(contents) == 0 {
@@ -34,8 +43,9 @@ func stampConfig(object *unstructured.Unstructured, objects []*unstructured.Unst
 		"spec", "template", "metadata", "annotations", ConfigAnnotation)
 }
 
-// configMaps names the ConfigMaps that the object's pods read.
-func configMaps(object *unstructured.Unstructured) map[string]bool {
+// references names the ConfigMaps (kind "configMap") or Secrets ("secret") that
+// the object's pods read.
+func references(object *unstructured.Unstructured, kind string) map[string]bool {
 	names := make(map[string]bool)
 	add := func(from map[string]any, path ...string) {
 		if name, ok, _ := unstructured.NestedString(from, path...); ok {
@@ -44,15 +54,16 @@ func configMaps(object *unstructured.Unstructured) map[string]bool {
 	}
 	for _, container := range containers(object) {
 		for _, source := range mapsIn(container["envFrom"]) {
-			add(source, "configMapRef", "name")
+			add(source, kind+"Ref", "name")
 		}
 		for _, variable := range mapsIn(container["env"]) {
-			add(variable, "valueFrom", "configMapKeyRef", "name")
+			add(variable, "valueFrom", kind+"KeyRef", "name")
 		}
 	}
 	volumes, _, _ := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "volumes")
 	for _, volume := range mapsIn(volumes) {
-		add(volume, "configMap", "name")
+		add(volume, kind, "name")
+		add(volume, kind, "secretName") // what a Secret's name is called there
 	}
 	return names
 }

@@ -15,6 +15,10 @@ type Values struct {
 	Redis    Redis
 	KafkaCA  string // certificates that Kafka's are signed with, as PEM
 
+	// SecretVersions are the versions of the Secrets that pods read, by
+	// NAMESPACE/NAME: a new one makes their pods anew.
+	SecretVersions map[string]string
+
 	// Tags tell whose a volume is, such as EnvironmentId: those of all the
 	// environment's resources.
 	Tags map[string]string
