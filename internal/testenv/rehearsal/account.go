@@ -1,0 +1,97 @@
+//go:build linux
+
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gamemetrics/gmctl/internal/testenv/aws"
+	"github.com/gamemetrics/gmctl/internal/testenv/kube"
+	"github.com/gamemetrics/gmctl/internal/testenv/nodegroups"
+	"github.com/gamemetrics/gmctl/internal/testenv/strimzi"
+)
+
+// ClusterName is the EKS cluster of the environment that the account is for: the
+// API server takes tokens for no other.
+const ClusterName = "gamemetrics-dev"
+
+// Account is a pretended AWS account.
+type Account struct {
+	AWS       *aws.Account
+	Kube      *kube.Cluster
+	Manifests string // folder to name as manifests in gmctl.yaml
+
+	dir   string
+	nodes *nodegroups.Controller
+	stops []func() error // what Stop does, last first
+}
+
+// Start starts an account in which nothing is yet; the caller stops it.
+func Start(ctx context.Context) (*Account, error) {
+	dir, err := os.MkdirTemp("", "gmctl-rehearsal-account-")
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{dir: dir, Manifests: filepath.Join(dir, "k8s")}
+	a.stops = append(a.stops, func() error { return os.RemoveAll(dir) })
+	if err := a.start(ctx); err != nil {
+		return nil, errors.Join(err, a.Stop())
+	}
+	return a, nil
+}
+
+func (a *Account) start(ctx context.Context) error {
+	if err := a.manifests(ctx); err != nil {
+		return fmt.Errorf("the manifests: %w", err)
+	}
+	var err error
+	if a.Kube, err = kube.Start(ctx, kube.Options{MissingImages: `\.invalid/`}); err != nil {
+		return fmt.Errorf("Kubernetes: %w", err)
+	}
+	a.stops = append(a.stops, a.Kube.Stop)
+	if a.AWS, err = aws.Start(ctx, aws.EKS(a.Kube.Endpoint, a.Kube.CA), aws.ExternalNodes()); err != nil {
+		return fmt.Errorf("the AWS API: %w", err)
+	}
+	a.stops = append(a.stops, a.AWS.Stop)
+	a.Kube.AcceptEKS(kube.EKS{Cluster: ClusterName, STSEndpoint: a.AWS.Endpoint, Account: aws.AccountID})
+	if a.nodes, err = nodegroups.Start(nodegroups.Options{AWS: a.AWS.Endpoint, Kube: a.Kube.AdminConfig()}); err != nil {
+		return fmt.Errorf("the node groups: %w", err)
+	}
+	a.stops = append(a.stops, func() error { a.nodes.Stop(); return nil })
+	return nil
+}
+
+func (a *Account) manifests(ctx context.Context) error {
+	var folders map[string]string
+	var crds []string
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { folders, err = sources(ctx); return err })
+	group.Go(func() (err error) { crds, err = strimzi.CRDs(ctx); return err })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return writeManifests(a.Manifests, crds, folders)
+}
+
+// Env returns environment variables, as name=value, that lead gmctl, Terraform
+// and any AWS tool to the account.
+func (a *Account) Env() ([]string, error) {
+	terraform, err := aws.TerraformEnv(a.dir)
+	return append(a.AWS.Env(), terraform...), err
+}
+
+// Stop ends all of it and leaves nothing behind.
+func (a *Account) Stop() error {
+	var errs []error
+	for i := len(a.stops) - 1; i >= 0; i-- {
+		errs = append(errs, a.stops[i]())
+	}
+	a.stops = nil
+	return errors.Join(errs...)
+}
