@@ -2,7 +2,7 @@
 # Go and nothing else, except where its line says so.
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-long lint fmt tidy tidy-check cross-check shellcheck docs screens bench chaos release-check clean
+.PHONY: help up build test test-long rehearsal rehearsal-shell rehearsal-chaos lint fmt tidy tidy-check cross-check shellcheck docs screens bench chaos release-check clean
 
 # Arguments, for example: make up ARGS="--only postgres", make test PKG=./internal/config/...
 ARGS   ?=
@@ -74,6 +74,18 @@ bench: build ## measure against peers: make bench NAME=local
 chaos: build ## kill -9 parts of the platform under load, audit: make chaos ROUNDS=200
 	@go build -o bin/chaos ./bench/chaos
 	@bin/chaos -rounds $(ROUNDS) -gmctl bin/gmctl $(ARGS)
+
+rehearsal: build ## lead gmctl through the life of an environment in a pretended AWS account (Linux, root)
+	@go build -o bin/rehearsal ./bench/rehearsal
+	@bin/rehearsal -gmctl bin/gmctl $(ARGS)
+
+rehearsal-shell: build ## leave such an account standing, and print what to source
+	@go build -o bin/rehearsal ./bench/rehearsal
+	@bin/rehearsal -shell
+
+rehearsal-chaos: build ## the same, with up and teardown killed on the way: make rehearsal-chaos ROUNDS=20
+	@go build -o bin/rehearsal ./bench/rehearsal
+	@bin/rehearsal -gmctl bin/gmctl -kills $(ROUNDS) $(ARGS)
 
 release-check: ## build all that a release ships, with goreleaser, into dist/
 	@go tool -modfile=tools/release/go.mod goreleaser check

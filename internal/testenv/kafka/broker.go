@@ -29,8 +29,9 @@ const (
 var serverProperties string
 
 type listener struct {
-	Name string
-	Port int
+	Name       string
+	Port       int
+	Advertised string // host:port
 }
 
 // broker is one node: its place on disk, its ports and, while it runs, its process.
@@ -64,7 +65,11 @@ func newBrokers(dir string, options Options) ([]*broker, error) {
 		b := &broker{id: i + 1, dir: filepath.Join(dir, fmt.Sprintf("broker-%d", i+1)), controllerPort: ports[0]}
 		ports = ports[1:]
 		for _, name := range names {
-			b.listeners = append(b.listeners, listener{name, ports[0]})
+			advertised := fmt.Sprintf("127.0.0.1:%d", ports[0])
+			if name == saslTLSListener && i < len(options.Advertise) {
+				advertised = options.Advertise[i]
+			}
+			b.listeners = append(b.listeners, listener{name, ports[0], advertised})
 			ports = ports[1:]
 		}
 		brokers = append(brokers, b)

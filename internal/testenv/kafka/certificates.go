@@ -21,8 +21,8 @@ const (
 )
 
 // writeCertificates makes a CA that lives for a day and a certificate for
-// 127.0.0.1 and localhost.
-func writeCertificates(dir string) error {
+// 127.0.0.1, localhost and the names.
+func writeCertificates(dir string, names []string) error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func writeCertificates(dir string) error {
 		return err
 	}
 	server := draft(2, "localhost")
-	server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	server.DNSNames, server.IPAddresses = append([]string{"localhost"}, names...), []net.IP{net.IPv4(127, 0, 0, 1)}
 	server.KeyUsage, server.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, key.Public(), caKey)
 	if err != nil {

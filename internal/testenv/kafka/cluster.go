@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +26,24 @@ type Options struct {
 	SASL      bool // adds a listener that asks for a login; with TLS another that wants both
 	Authorize bool // those who log in may do only what an ACL grants
 	HeapMiB   int  // of each broker; 0 means 256
+	// Advertise is, by broker, the host:port that the listener with TLS and a login
+	// gives to clients in place of its own, which lead there by themselves. Names
+	// are further ones that its certificates hold.
+	Advertise []string
+	Names     []string
 	// Optimize lets the JVM compile for throughput instead of a quick start:
 	// for benchmarks.
 	Optimize bool
+}
+
+// names are those that the certificates hold besides the machine's own.
+func (o Options) names() []string {
+	names := slices.Clone(o.Names)
+	for _, address := range o.Advertise {
+		host, _, _ := strings.Cut(address, ":")
+		names = append(names, host)
+	}
+	return names
 }
 
 // The login of a cluster with a SASL listener, by any mechanism.
@@ -90,7 +106,7 @@ func start(ctx context.Context, distribution *Distribution, options Options) (*C
 
 func (c *Cluster) launch(ctx context.Context) error {
 	if c.options.TLS {
-		if err := writeCertificates(c.dir); err != nil {
+		if err := writeCertificates(c.dir, c.options.names()); err != nil {
 			return err
 		}
 	}
@@ -113,6 +129,12 @@ func (c *Cluster) launch(ctx context.Context) error {
 	}
 	return c.AwaitBrokers(ctx)
 }
+
+// Count is how many brokers there are.
+func (c *Cluster) Count() int { return len(c.brokers) }
+
+// SASLTLSAddress is where broker i (from 0) listens for TLS and a login.
+func (c *Cluster) SASLTLSAddress(i int) string { return c.seeds(saslTLSListener)[i] }
 
 // Config reaches the plain listener.
 func (c *Cluster) Config() platform.Config { return platform.Config{Brokers: c.seeds(plainListener)} }

@@ -67,7 +67,7 @@ type Shared struct {
 func (s *Shared) Main(m *testing.M) int {
 	code := m.Run()
 	if s.server != nil {
-		if err := s.server.remove(); err != nil {
+		if err := s.server.Remove(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return max(code, 1)
 		}
@@ -85,7 +85,7 @@ func (s *Shared) Database(t testing.TB) string {
 // Server returns the shared server; a test must leave it running.
 func (s *Shared) Server(t testing.TB) *Server {
 	t.Helper()
-	s.start.Do(func() { s.server, s.err = startServer(context.WithoutCancel(t.Context()), s.Options) })
+	s.start.Do(func() { s.server, s.err = StartServer(context.WithoutCancel(t.Context()), s.Options) })
 	require(t, s.err)
 	return s.server
 }
@@ -105,13 +105,13 @@ type Server struct {
 // Start starts a server for this test alone, and stops and removes it with the test.
 func Start(t testing.TB, options Options) *Server {
 	t.Helper()
-	s, err := startServer(t.Context(), options)
+	s, err := StartServer(t.Context(), options)
 	require(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the PostgreSQL log:\n%s", s.log.tail())
 		}
-		if err := s.remove(); err != nil {
+		if err := s.Remove(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -127,7 +127,8 @@ func require(t testing.TB, err error) {
 	testenv.Require(t, testenv.Postgres, err)
 }
 
-func startServer(ctx context.Context, options Options) (*Server, error) {
+// StartServer starts a server that the caller removes with Remove.
+func StartServer(ctx context.Context, options Options) (*Server, error) {
 	dirs, err := paths.For("test")
 	if err != nil {
 		return nil, err
@@ -216,7 +217,11 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-func (s *Server) remove() error {
+// DataDir is the server's, and belongs to the user that it runs as.
+func (s *Server) DataDir() string { return s.config.DataDir }
+
+// Remove stops the server and removes its data.
+func (s *Server) Remove() error {
 	if err := s.server.Stop(context.Background()); err != nil {
 		return err
 	}

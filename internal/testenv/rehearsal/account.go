@@ -8,13 +8,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/aws"
 	"github.com/gamemetrics/gmctl/internal/testenv/kube"
 	"github.com/gamemetrics/gmctl/internal/testenv/nodegroups"
+	"github.com/gamemetrics/gmctl/internal/testenv/pods"
 	"github.com/gamemetrics/gmctl/internal/testenv/strimzi"
+	"github.com/gamemetrics/gmctl/internal/testenv/strimzi/player"
 )
 
 // ClusterName is the EKS cluster of the environment that the account is for: the
@@ -27,9 +32,15 @@ type Account struct {
 	Kube      *kube.Cluster
 	Manifests string // folder to name as manifests in gmctl.yaml
 
-	dir   string
-	nodes *nodegroups.Controller
-	stops []func() error // what Stop does, last first
+	dir      string
+	nodes    *nodegroups.Controller
+	pods     *pods.Runner
+	operator *player.Player
+	database *database
+	stops    []func() error // what Stop does, last first
+
+	mu   sync.Mutex
+	said strings.Builder // by the parts, of what went wrong in them
 }
 
 // Start starts an account in which nothing is yet; the caller stops it.
@@ -64,7 +75,44 @@ func (a *Account) start(ctx context.Context) error {
 		return fmt.Errorf("the node groups: %w", err)
 	}
 	a.stops = append(a.stops, func() error { a.nodes.Stop(); return nil })
+	if a.database, err = startDatabase(ctx, a.AWS.Endpoint, aws.Region, aws.AccountID, a.log); err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+	a.stops = append(a.stops, a.database.stop)
+	if a.pods, err = pods.Start(ctx, pods.Options{
+		Config: a.Kube.AdminConfig(), Log: a.log,
+		Routes: []pods.Route{{Host: databaseHost, Port: databasePort, Dial: pods.To(fmt.Sprintf("127.0.0.1:%d", a.database.server.Port()))}},
+	}); err != nil {
+		return fmt.Errorf("the pods: %w", err)
+	}
+	a.stops = append(a.stops, a.pods.Stop)
+	if a.operator, err = player.Start(player.Options{Config: a.Kube.AdminConfig(), Runner: a.pods, Log: a.log}); err != nil {
+		return fmt.Errorf("the Strimzi player: %w", err)
+	}
+	a.stops = append(a.stops, a.operator.Stop)
 	return nil
+}
+
+// DatabaseURL is how the master of the RDS instance connects, past the cluster.
+func (a *Account) DatabaseURL() (string, error) { return a.database.url() }
+
+// Kafka reaches the brokers past the cluster, and may do everything.
+func (a *Account) Kafka() (kafka.Config, error) { return a.operator.Kafka() }
+
+// Logs returns what the parts said of what went wrong in them.
+func (a *Account) Logs() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.operator == nil {
+		return a.said.String()
+	}
+	return a.said.String() + a.operator.Logs()
+}
+
+func (a *Account) log(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fmt.Fprintf(&a.said, format+"\n", args...)
 }
 
 func (a *Account) manifests(ctx context.Context) error {

@@ -1,0 +1,62 @@
+//go:build linux
+
+// Command rehearsal leads gmctl through the whole life of an environment on AWS,
+// in a pretended account made of real parts (internal/testenv/rehearsal): init,
+// doctor, plan, up, status, kafka test, load, upgrade, teardown. After each step
+// it looks at the systems themselves, not at what gmctl says of them, and it ends
+// with what it proved, the last line as JSON; the exit code is 1 where anything
+// does not hold. Run it with `make rehearsal`.
+//
+// With -kills N, gmctl up and gmctl teardown are each killed N times at random
+// moments on the way, and must come to the same end. With -shell the account is
+// left standing for a person to play with.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	gmctl      string
+	shell      bool
+	kills      int
+	seed       int64
+	transcript string
+	keep       bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.gmctl, "gmctl", "bin/gmctl", "the gmctl to try")
+	flag.BoolVar(&o.shell, "shell", false, "start the account, print the environment to source, and stay until Ctrl-C")
+	flag.IntVar(&o.kills, "kills", 0, "how often up, and how often teardown, is killed on the way")
+	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the random moments")
+	flag.StringVar(&o.transcript, "transcript", "", "write what was typed and printed to this Markdown file")
+	flag.BoolVar(&o.keep, "keep", false, "leave gmctl's files for a look")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := start(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "rehearsal:", err)
+		os.Exit(1)
+	}
+}
+
+func start(ctx context.Context, o options) error {
+	if o.shell {
+		return shell(ctx, o)
+	}
+	proof, err := rehearse(ctx, o)
+	if encoded, jsonErr := json.Marshal(proof); jsonErr == nil {
+		fmt.Println(string(encoded))
+	}
+	return err
+}

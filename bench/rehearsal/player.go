@@ -1,0 +1,155 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// player types gmctl's commands as a user would, in a folder and a home of its
+// own, and keeps what they print.
+type player struct {
+	gmctl  string
+	folder string // with the gmctl.yaml, and home/ below it
+	env    []string
+	random *rand.Rand
+	out    io.Writer // sees all that is printed, as it is
+
+	mu   sync.Mutex
+	said bytes.Buffer // the transcript
+}
+
+// printed is what a command printed and how it ended.
+type printed struct {
+	stdout, stderr string
+	code           int
+	took           time.Duration
+}
+
+func newPlayer(o options, env []string, out io.Writer) (*player, error) {
+	gmctl, err := filepath.Abs(o.gmctl)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "gmctl-rehearsal-")
+	if err != nil {
+		return nil, err
+	}
+	home := filepath.Join(folder, "home")
+	if err := os.Mkdir(home, 0o755); err != nil {
+		return nil, err
+	}
+	p := &player{gmctl: gmctl, folder: folder, random: rand.New(rand.NewSource(o.seed)), out: out}
+	p.env = append(os.Environ(), env...)
+	p.env = append(p.env, "HOME="+home, "XDG_STATE_HOME=", "XDG_DATA_HOME=", "XDG_CONFIG_HOME=", "XDG_CACHE_HOME=", "KUBECONFIG=", "NO_COLOR=1")
+	return p, nil
+}
+
+func (p *player) clear() error { return os.RemoveAll(p.folder) }
+
+// command is gmctl with the words of line, in a process group of its own: a
+// signal for it is not one for this process.
+func (p *player) command(ctx context.Context, line string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.gmctl, strings.Fields(line)...)
+	cmd.Dir, cmd.Env = p.folder, p.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 3 * time.Minute // terraform needs it to release its lock
+	return cmd
+}
+
+// try types the command and returns what came of it.
+func (p *player) try(ctx context.Context, line string) (printed, error) {
+	cmd := p.command(ctx, line)
+	var stdout, stderr, both bytes.Buffer
+	screen := &shared{writer: io.MultiWriter(&both, p.out)}
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, screen), io.MultiWriter(&stderr, screen)
+	fmt.Fprintf(p.out, "\n$ gmctl %s\n", line)
+	began := time.Now()
+	err := cmd.Run()
+	result := printed{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode(), took: time.Since(began)}
+	p.note(line, both.String(), result.code)
+	if _, exited := errors.AsType[*exec.ExitError](err); exited && ctx.Err() == nil {
+		err = nil
+	}
+	return result, err
+}
+
+// must types a command that has to succeed.
+func (p *player) must(ctx context.Context, line string) (printed, error) {
+	result, err := p.try(ctx, line)
+	if err == nil && result.code != 0 {
+		err = fmt.Errorf("gmctl %s ended with exit code %d", line, result.code)
+	}
+	return result, err
+}
+
+// killed types the command and kills it with SIGKILL at a random moment within
+// the time it would take, unless it ends before.
+func (p *player) killed(ctx context.Context, line string, within time.Duration) error {
+	cmd := p.command(ctx, line)
+	cmd.Stdout, cmd.Stderr = nil, nil
+	moment := time.Duration(p.random.Int63n(int64(within)))
+	fmt.Fprintf(p.out, "\n$ gmctl %s    # killed after %s\n", line, moment.Round(time.Millisecond))
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("gmctl %s ended by itself, before it was killed: %w", line, err)
+		}
+		return nil
+	case <-time.After(moment):
+	case <-ctx.Done():
+	}
+	_ = cmd.Process.Kill() // it may just have ended
+	<-ended
+	return ctx.Err()
+}
+
+func (p *player) note(line, text string, code int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(&p.said, "$ gmctl %s\n%s", line, text)
+	if !strings.HasSuffix(text, "\n") && text != "" {
+		_ = p.said.WriteByte('\n') // a Buffer takes everything
+	}
+	if code != 0 {
+		fmt.Fprintf(&p.said, "(exit code %d)\n", code)
+	}
+	_ = p.said.WriteByte('\n')
+}
+
+// transcript is all that was typed and printed so far.
+func (p *player) transcript() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said.String()
+}
+
+// shared lets two streams write into one.
+type shared struct {
+	mu     sync.Mutex
+	writer io.Writer
+}
+
+func (s *shared) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writer.Write(text)
+}

@@ -1,0 +1,324 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/testenv/rehearsal"
+)
+
+// The Kubernetes versions that the environment begins with and is upgraded to.
+const (
+	fromVersion = "1.34"
+	toVersion   = "1.35"
+)
+
+// proof is what a rehearsal showed.
+type proof struct {
+	Seed      int64              `json:"seed"`
+	Resources int                `json:"resources"` // in AWS, with the environment's tags
+	Objects   int                `json:"objects"`   // in Kubernetes, of gmctl's sets
+	Pods      map[string]int     `json:"pods"`      // by phase
+	Events    events             `json:"events"`
+	Kills     int                `json:"kills"`
+	Orphans   int                `json:"orphans"` // after teardown
+	Leaks     int                `json:"leaks"`   // places where a secret was found
+	Seconds   map[string]float64 `json:"seconds"` // per stage of the first up
+	Steps     []step             `json:"steps"`
+	Holds     bool               `json:"holds"`
+}
+
+type step struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// events are how many went in, and where they are.
+type events struct {
+	Accepted   int `json:"accepted"`
+	InDatabase int `json:"inDatabase"`
+	InKafka    int `json:"inKafka"` // read_committed, each id once
+}
+
+// run is one rehearsal.
+type run struct {
+	options
+	account *rehearsal.Account
+	player  *player
+	proof   *proof
+	watch   *watch
+}
+
+func rehearse(ctx context.Context, o options) (*proof, error) {
+	result := &proof{Seed: o.seed, Pods: map[string]int{}, Seconds: map[string]float64{}}
+	fmt.Fprintln(os.Stderr, "starting the account: the first time it builds and fetches what it is made of")
+	began := time.Now()
+	account, err := rehearsal.Start(ctx)
+	if err != nil {
+		return result, err
+	}
+	defer func() { // what is left of it is not the user's
+		if stopErr := account.Stop(); stopErr != nil {
+			fmt.Fprintln(os.Stderr, "stopping the account:", stopErr)
+		}
+	}()
+	result.note("account", began)
+	env, err := account.Env()
+	if err != nil {
+		return result, err
+	}
+	if err := setenv(env); err != nil { // the look at AWS goes the way that gmctl goes
+		return result, err
+	}
+	player, err := newPlayer(o, env, os.Stderr)
+	if err != nil {
+		return result, err
+	}
+	defer func() {
+		if o.keep {
+			fmt.Fprintln(os.Stderr, "kept:", player.folder)
+			return
+		}
+		if err := player.clear(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	r := &run{options: o, account: account, player: player, proof: result, watch: watchArguments(player.gmctl)}
+	defer r.watch.stop()
+	if err := r.perform(ctx); err != nil {
+		return result, fmt.Errorf("%w\nthe account's own logs:\n%s", err, account.Logs())
+	}
+	result.Holds = true
+	return result, nil
+}
+
+// perform plays the steps in order and ends with the first that does not hold.
+func (r *run) perform(ctx context.Context) error {
+	for _, one := range []struct {
+		name string
+		play func(context.Context) error
+	}{
+		{"init", r.begin},
+		{"doctor", r.typed("doctor -e dev")},
+		{"plan", r.plan},
+		{"up", r.up},
+		{"status", r.status},
+		{"up again", r.upAgain},
+		{"kafka test", r.typed("kafka test -e dev")},
+		{"events", r.load},
+		{"history", r.history},
+		{"upgrade", r.upgrade},
+		{"secrets", r.leaks},
+		{"teardown", r.teardown},
+		{"orphans", r.orphans},
+	} {
+		began := time.Now()
+		if err := one.play(ctx); err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
+		r.proof.note(one.name, began)
+	}
+	if r.transcript == "" {
+		return nil
+	}
+	return r.writeTranscript()
+}
+
+func (p *proof) note(name string, began time.Time) {
+	p.Steps = append(p.Steps, step{name, time.Since(began).Seconds()})
+	fmt.Fprintf(os.Stderr, "\n# %s: %s\n", name, time.Since(began).Round(100*time.Millisecond))
+}
+
+// typed is a step that is a command which must succeed.
+func (r *run) typed(line string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := r.player.must(ctx, line)
+		return err
+	}
+}
+
+// begin writes gmctl.yaml as init does, and changes in it what a rehearsal needs.
+func (r *run) begin(ctx context.Context) error {
+	if _, err := r.player.must(ctx, "init -e dev"); err != nil {
+		return err
+	}
+	path := filepath.Join(r.player.folder, "gmctl.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, after, found := strings.Cut(string(text), "\n      # Credentials")
+	if !found {
+		return errors.New("gmctl.yaml has another form than it had")
+	}
+	changed := before + "\n      manifests: " + r.account.Manifests + "\n      # Credentials" + after
+	version, next := `version: "`+toVersion+`"`, `version: "`+fromVersion+`"`
+	if !strings.Contains(changed, version) {
+		return fmt.Errorf("gmctl.yaml does not say %s", version)
+	}
+	return os.WriteFile(path, []byte(strings.Replace(changed, version, next, 1)), 0o644)
+}
+
+func (r *run) plan(ctx context.Context) error {
+	result, err := r.player.must(ctx, "plan -e dev")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(result.stderr, "Nothing was changed.") {
+		return errors.New("the plan does not say that nothing was changed")
+	}
+	resources, err := r.resources(ctx)
+	if err == nil && len(resources) > 0 {
+		err = fmt.Errorf("the plan made %s", strings.Join(resources, ", "))
+	}
+	return err
+}
+
+// killWithin is about how long an up, and a teardown, take here.
+const killWithin = 2 * time.Minute
+
+func (r *run) up(ctx context.Context) error {
+	if err := r.kill(ctx, "up -e dev --yes"); err != nil {
+		return err
+	}
+	if _, err := r.player.must(ctx, "up -e dev --yes"); err != nil {
+		return err
+	}
+	resources, err := r.resources(ctx)
+	if err != nil {
+		return err
+	}
+	r.proof.Resources = len(resources)
+	return r.look(ctx)
+}
+
+// kill kills the command as often as the options say, each time a new one.
+func (r *run) kill(ctx context.Context, line string) error {
+	for range r.kills {
+		if err := r.player.killed(ctx, line, killWithin); err != nil {
+			return err
+		}
+		r.proof.Kills++
+	}
+	return nil
+}
+
+func (r *run) status(ctx context.Context) error {
+	if _, err := r.player.must(ctx, "status -e dev"); err != nil {
+		return err
+	}
+	result, err := r.player.must(ctx, "status -e dev -o json")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(result.stdout, `"state": "ready"`) {
+		return errors.New("the status as JSON does not say ready")
+	}
+	return nil
+}
+
+// upAgain must change nothing: not in AWS, not in Kubernetes.
+func (r *run) upAgain(ctx context.Context) error {
+	before, err := r.versions(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := r.player.must(ctx, "up -e dev --yes")
+	if err != nil {
+		return err
+	}
+	for _, stage := range []string{"infra", "image", "cluster", "namespaces", "secrets", "operators", "kafka", "apps"} {
+		if !says(result.stderr, stage, "unchanged") {
+			return fmt.Errorf("up without a change does something to %s", stage)
+		}
+	}
+	after, err := r.versions(ctx)
+	if err != nil {
+		return err
+	}
+	return differing(before, after)
+}
+
+// says reports whether a line speaks of both.
+func says(text string, words ...string) bool {
+	for line := range strings.Lines(text) {
+		all := true
+		for _, word := range words {
+			all = all && strings.Contains(line, word)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *run) history(ctx context.Context) error {
+	if err := r.typed("history -e dev")(ctx); err != nil {
+		return err
+	}
+	return r.typed("history show -e dev --gantt")(ctx)
+}
+
+// upgrade must end with the new version everywhere and nothing left to do.
+func (r *run) upgrade(ctx context.Context) error {
+	if _, err := r.player.must(ctx, "upgrade -e dev --to "+toVersion+" --yes"); err != nil {
+		return err
+	}
+	if err := r.nodesAre(ctx, "v"+toVersion); err != nil {
+		return err
+	}
+	if _, err := r.player.must(ctx, "plan -e dev --detailed-exitcode"); err != nil {
+		return fmt.Errorf("after the upgrade the plan is not empty: %w", err)
+	}
+	return r.look(ctx)
+}
+
+func (r *run) teardown(ctx context.Context) error {
+	if err := r.kill(ctx, "teardown -e dev --yes"); err != nil {
+		return err
+	}
+	if _, err := r.player.must(ctx, "teardown -e dev --yes"); err != nil {
+		return err
+	}
+	_, err := r.player.must(ctx, "history -e dev")
+	return err
+}
+
+func (r *run) writeTranscript() error {
+	const head = `<!-- Written by make rehearsal TRANSCRIPT=docs/rehearsal.md, as it was printed. -->
+
+# From nothing to a platform on AWS, and back
+
+What ` + "`gmctl`" + ` printed when it was led through the life of an environment in a
+pretended AWS account: the API is emulated, what stands behind it is real
+(Kubernetes, Kafka, PostgreSQL, our own pods). Times are those of the pretended
+account; EKS alone takes a real one a quarter of an hour.
+
+` + "```text\n"
+	text := strings.ReplaceAll(r.player.transcript(), r.account.Manifests, "/home/ada/k8s")
+	text = strings.ReplaceAll(text, r.player.folder, "/home/ada/game")
+	file, err := os.Create(r.options.transcript)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(file, head+strings.TrimRight(text, "\n")+"\n```\n")
+	return errors.Join(err, file.Close())
+}
+
+func setenv(env []string) error {
+	var errs []error
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		errs = append(errs, os.Setenv(name, value))
+	}
+	return errors.Join(errs...)
+}
