@@ -26,17 +26,35 @@ type Finding struct {
 	Pods   []string // that find no place
 	Group  string   // where the remedy is; empty where there is none
 	Reason string   // with the arithmetic: "… needs 2Gi memory, the largest free slot on data (3 × t3.small) is 1.3Gi"
-	Advice string   // imperative; empty where nothing is known to help
+	Remedy Remedy   // the smallest that is known to help
 	// Unknown is that it may well fit: gmctl does not know the instance type.
 	Unknown bool
 }
 
-// String is the finding with its advice.
+// String is the finding with its remedy.
 func (f Finding) String() string {
-	if f.Advice == "" {
+	if f.Remedy == (Remedy{}) {
 		return f.Reason
 	}
-	return f.Reason + ": " + f.Advice
+	return f.Reason + ": " + f.Remedy.String()
+}
+
+// Remedy is a change of a group: another instance type, or more nodes. The zero
+// Remedy is none.
+type Remedy struct {
+	Group        string
+	InstanceType string
+	Nodes        int // how many to begin with
+}
+
+func (r Remedy) String() string {
+	switch {
+	case r.InstanceType != "":
+		return fmt.Sprintf("use %s for %s", r.InstanceType, r.Group)
+	case r.Nodes > 0:
+		return fmt.Sprintf("run %d nodes in %s", r.Nodes, r.Group)
+	}
+	return ""
 }
 
 // Check returns what of the objects' pods does not fit on the groups. It changes
@@ -53,7 +71,7 @@ func Check(objects []*unstructured.Unstructured, groups []Group) ([]Finding, err
 	findings := unknownTypes(groups)
 	for _, missed := range missedOf(place(workloads, groups)) {
 		finding := missed.explain(groups)
-		finding.Advice, finding.Group = advise(missed, workloads, groups, finding.Group)
+		finding.Remedy = remedy(missed, workloads, groups, finding.Group)
 		findings = append(findings, finding)
 	}
 	return findings, nil

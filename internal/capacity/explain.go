@@ -34,7 +34,7 @@ func (m missed) explain(groups []Group) Finding {
 	default:
 		best := m.largest(open)
 		finding.Group = best.group
-		finding.Reason = m.subject("needs", "need") + " " + m.short(open, best, named(best.group, groups))
+		finding.Reason = m.subject("needs", "need") + " " + m.short(best, named(best.group, groups))
 	}
 	return finding
 }
@@ -116,7 +116,7 @@ func compare(a, b instancetypes.Resources, p *pod) int {
 }
 
 // short says what is too little on the node that comes nearest.
-func (m missed) short(open []*node, best *node, where string) string {
+func (m missed) short(best *node, where string) string {
 	first, each := m.pods[0], ""
 	if len(m.pods) > 1 {
 		each = " each"

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -142,8 +143,6 @@ func orOne(count *int32) int {
 
 func with(labels map[string]string, key, value string) map[string]string {
 	added := map[string]string{key: value}
-	for name, value := range labels {
-		added[name] = value
-	}
+	maps.Copy(added, labels)
 	return added
 }

@@ -36,6 +36,7 @@ type awsPlatform struct {
 	image   *image.Stage
 	secrets *secrets.Stage
 	cluster clusterClient
+	whole   wholeTree
 }
 
 var _ platform = (*awsPlatform)(nil)
@@ -72,15 +73,15 @@ func environmentID(region, project, name string) string {
 
 func (p *awsPlatform) nodes() []engine.Node {
 	return []engine.Node{
-		{Name: "infra", About: "what Terraform manages: network, cluster, database, cache, buckets", Stage: p.infra},
+		{Name: "infra", About: "what Terraform manages: network, cluster, database, cache, buckets", Stage: p.preflight()},
 		{Name: "image", About: "gmctl's own image in the registry", Needs: []string{"infra"}, Stage: p.image},
 		{Name: "cluster", About: "a Kubernetes that answers, and its nodes", Needs: []string{"infra"},
 			Stage: cluster.New(cluster.Options{Kube: opened[cluster.Kubernetes](p), Groups: p.smallestGroups()})},
-		{Name: "namespaces", About: "namespaces and storage classes", Needs: []string{"cluster"}, Stage: p.set("platform")},
+		{Name: "namespaces", About: "namespaces and storage classes", Needs: []string{"cluster"}, Stage: p.set(setPlatform)},
 		{Name: "secrets", About: "from Secrets Manager into Kubernetes", Needs: []string{"namespaces"}, Stage: p.secrets},
-		{Name: "operators", About: "what runs Kafka and measures pods", Needs: []string{"namespaces"}, Stage: p.set("operators")},
-		{Name: "kafka", About: "the event bus: brokers, topics, users", Needs: []string{"operators", "secrets"}, Stage: p.set("kafka")},
-		{Name: "apps", About: "ingestion, relay, Kafka UI", Needs: []string{"kafka", "image", "secrets"}, Stage: p.set("apps")},
+		{Name: "operators", About: "what runs Kafka and measures pods", Needs: []string{"namespaces"}, Stage: p.set(setOperators)},
+		{Name: "kafka", About: "the event bus: brokers, topics, users", Needs: []string{"operators", "secrets"}, Stage: p.set(setKafka)},
+		{Name: "apps", About: "ingestion, relay, Kafka UI", Needs: []string{"kafka", "image", "secrets"}, Stage: p.set(setApps)},
 		{Name: "smoke", About: "an event all the way through", Needs: []string{"apps"}, Stage: smoke.New(p.smokeTarget)},
 	}
 }
@@ -88,7 +89,7 @@ func (p *awsPlatform) nodes() []engine.Node {
 // set is the stage of the Kubernetes objects of an overlay.
 func (p *awsPlatform) set(name string) engine.Stage {
 	return objects.New(objects.Options{
-		Set: name, Cluster: opened[objects.Cluster](p), Render: p.render(name),
+		Set: name, Cluster: opened[objects.Cluster](p), Render: p.render(name), Preview: p.preview(name),
 	})
 }
 

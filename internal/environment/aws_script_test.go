@@ -12,18 +12,23 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gamemetrics/gmctl/internal/testenv"
 	"github.com/gamemetrics/gmctl/internal/testenv/aws"
 	"github.com/gamemetrics/gmctl/internal/testenv/binary"
+	"github.com/gamemetrics/gmctl/internal/testenv/rehearsal"
 	"github.com/gamemetrics/gmctl/internal/testenv/script"
 )
 
 // TestAWS is what a user meets on the way to AWS, from testdata/aws/*.txtar, with
 // an emulated account and a real Terraform. $REFUSING, $EXPIRED, $DENYING and
 // $UNREACHABLE are addresses for AWS_ENDPOINT_URL where AWS answers so, or not.
+// $MANIFESTS is a folder of manifests that needs no network for its parts.
 func TestAWS(t *testing.T) {
 	aws.Terraform(t)
 	account := aws.Run(t)
 	gmctl := binary.Gmctl(t)
+	manifests := filepath.Join(t.TempDir(), "k8s")
+	testenv.Require(t, testenv.AWS, rehearsal.Manifests(t.Context(), manifests))
 	answers := map[string]string{
 		"REFUSING": answering(t, http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid."),
 		"EXPIRED":  answering(t, http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired"),
@@ -40,6 +45,7 @@ func TestAWS(t *testing.T) {
 				env.Setenv(name, url)
 			}
 			env.Setenv("UNREACHABLE", "http://127.0.0.1:1")
+			env.Setenv("MANIFESTS", manifests)
 			env.Setenv("AWS_MAX_ATTEMPTS", "1")
 			for _, name := range []string{"TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR"} {
 				env.Setenv(name, os.Getenv(name))

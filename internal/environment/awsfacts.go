@@ -5,23 +5,16 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/gamemetrics/gmctl/internal/kube"
 	"github.com/gamemetrics/gmctl/internal/manifests"
-	"github.com/gamemetrics/gmctl/internal/parts"
 	"github.com/gamemetrics/gmctl/internal/stage/secrets"
 	"github.com/gamemetrics/gmctl/internal/terraform"
-	"github.com/gamemetrics/gmctl/k8s"
 )
 
 // What the manifests call the things that gmctl itself talks to.
@@ -143,31 +136,6 @@ func opened[Interface any](p *awsPlatform) func(context.Context) (Interface, err
 	}
 }
 
-// tree holds the manifests: the built-in ones, or the folder that the
-// configuration names.
-func (p *awsPlatform) tree() fs.FS {
-	if p.config.Manifests != "" {
-		return os.DirFS(p.config.Manifests)
-	}
-	return k8s.Tree
-}
-
-// render returns what renders an overlay of the environment's template. Its error
-// is kube.ErrNotThere while a value is not known yet.
-func (p *awsPlatform) render(overlay string) func(context.Context) ([]*unstructured.Unstructured, error) {
-	return func(ctx context.Context) ([]*unstructured.Unstructured, error) {
-		tree, err := parts.Store{Dir: filepath.Join(p.dirs.Cache, "parts")}.Tree(ctx, p.tree())
-		if err != nil {
-			return nil, err
-		}
-		values, err := p.values(ctx, overlay)
-		if err != nil {
-			return nil, err
-		}
-		return manifests.Render(ctx, tree, "overlays/"+p.config.Template+"/"+overlay, values)
-	}
-}
-
 // values are what earlier stages know. Kafka's CA is asked for where it is
 // needed: Kafka makes it.
 func (p *awsPlatform) values(ctx context.Context, overlay string) (manifests.Values, error) {
@@ -183,7 +151,7 @@ func (p *awsPlatform) values(ctx context.Context, overlay string) (manifests.Val
 			"Project": p.config.Project, "Environment": p.name, "EnvironmentId": outputs.Environment.ID, "ManagedBy": "gmctl",
 		},
 	}
-	if overlay != "apps" {
+	if overlay != setApps {
 		return values, nil
 	}
 	if values.Image, err = p.image.Reference(ctx); err != nil {

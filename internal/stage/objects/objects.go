@@ -31,6 +31,8 @@ type Options struct {
 	// Render returns the wanted objects. It may need what earlier stages bring:
 	// its error is kube.ErrNotThere as long as that is missing.
 	Render func(ctx context.Context) ([]*unstructured.Unstructured, error)
+	// Preview tells in a few words what Render will return once it can: "32 objects".
+	Preview func(ctx context.Context) (string, error)
 	// Cluster opens the cluster; its error is kube.ErrNotThere where there is none.
 	Cluster func(ctx context.Context) (Cluster, error)
 }
@@ -47,7 +49,7 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		if goal == engine.GoalAbsent {
 			return engine.Plan{}, nil // objects live in the cluster alone
 		}
-		return engine.Plan{Deferred: err.Error()}, nil
+		return s.deferred(ctx, "once the cluster is there")
 	}
 	if err != nil {
 		return engine.Plan{}, err
@@ -58,7 +60,7 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	}
 	wanted, err := s.Render(ctx)
 	if errors.Is(err, kube.ErrNotThere) {
-		return engine.Plan{Deferred: err.Error()}, nil
+		return s.deferred(ctx, "once the stages before it are there")
 	}
 	if err != nil {
 		return engine.Plan{}, err
@@ -69,6 +71,13 @@ func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	}
 	hash, err := fingerprint(wanted)
 	return engine.Plan{Changes: grouped(changes), Fingerprint: hash}, err
+}
+
+// deferred is the plan of what cannot be compared yet. A mistake in the manifests
+// is told nevertheless.
+func (s *stage) deferred(ctx context.Context, when string) (engine.Plan, error) {
+	preview, err := s.Preview(ctx)
+	return engine.Plan{Deferred: preview + ", " + when}, err
 }
 
 // Apply applies the set and returns when all of it is ready.

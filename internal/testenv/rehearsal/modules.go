@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix
 
 package rehearsal
 
@@ -14,6 +14,16 @@ import (
 	"github.com/gamemetrics/gmctl/internal/parts"
 	"github.com/gamemetrics/gmctl/k8s"
 )
+
+// Manifests writes the platform's manifests into dir, as Start has them, but for
+// the definitions of Strimzi: enough to plan with, and no Java is needed.
+func Manifests(ctx context.Context, dir string) error {
+	folders, err := sources(ctx)
+	if err != nil {
+		return err
+	}
+	return writeManifests(dir, nil, folders)
+}
 
 // modules are the Go modules in which parts release their manifests, and where.
 func modules() map[string]struct{ path, folder string } {

@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,20 +11,18 @@ import (
 // mostMore is how many nodes more than planned are thought of.
 const mostMore = 6
 
-// advise returns the smallest change of the group with which the pods that were
+// remedy returns the smallest change of the group with which the pods that were
 // missed find a place: another instance type of its family, or more nodes. Where
 // one more pod of the kind would fit on an empty node, more nodes come first.
-func advise(m missed, workloads []workload, groups []Group, group string) (advice, where string) {
+func remedy(m missed, workloads []workload, groups []Group, group string) Remedy {
 	at := slices.IndexFunc(groups, func(g Group) bool { return g.Name == group })
 	if at < 0 {
-		return "", ""
+		return Remedy{}
 	}
 	if m.fitsEmpty(workloads, groups[at]) {
-		advice = cmp.Or(moreNodes(m, workloads, groups, at), largerType(m, workloads, groups, at))
-	} else {
-		advice = cmp.Or(largerType(m, workloads, groups, at), moreNodes(m, workloads, groups, at))
+		return cmp.Or(moreNodes(m, workloads, groups, at), largerType(m, workloads, groups, at))
 	}
-	return advice, group
+	return cmp.Or(largerType(m, workloads, groups, at), moreNodes(m, workloads, groups, at))
 }
 
 // fitsEmpty reports whether the pod fits on a node of the group that has but the
@@ -41,26 +38,26 @@ func (m missed) fitsEmpty(workloads []workload, group Group) bool {
 	return holds(place(daemons, []Group{group}).nodes[0].free(), m.pods[0])
 }
 
-func moreNodes(m missed, workloads []workload, groups []Group, at int) string {
+func moreNodes(m missed, workloads []workload, groups []Group, at int) Remedy {
 	changed := slices.Clone(groups)
 	for range mostMore {
 		changed[at].Nodes++
 		if m.helps(workloads, changed) {
-			return fmt.Sprintf("run %d nodes in %s", changed[at].Nodes, changed[at].Name)
+			return Remedy{Group: changed[at].Name, Nodes: changed[at].Nodes}
 		}
 	}
-	return ""
+	return Remedy{}
 }
 
-func largerType(m missed, workloads []workload, groups []Group, at int) string {
+func largerType(m missed, workloads []workload, groups []Group, at int) Remedy {
 	changed := slices.Clone(groups)
 	for _, candidate := range larger(groups[at].InstanceType) {
 		changed[at].InstanceType = candidate.Name
 		if m.helps(workloads, changed) {
-			return fmt.Sprintf("use %s for %s", candidate.Name, changed[at].Name)
+			return Remedy{Group: changed[at].Name, InstanceType: candidate.Name}
 		}
 	}
-	return ""
+	return Remedy{}
 }
 
 // larger returns the types of the same family, the next first.
