@@ -4,7 +4,7 @@ package k8s
 
 import "embed"
 
-// Tree holds base/, overlays/ and parts.lock.yaml.
+// Tree holds base/, overlays/ and parts.lock.yaml, and what explains them.
 //
-//go:embed base overlays parts.lock.yaml
+//go:embed README.md base overlays parts.lock.yaml
 var Tree embed.FS

@@ -4,6 +4,7 @@ package templates
 import (
 	"cmp"
 	"embed"
+	"io/fs"
 	"slices"
 	"strings"
 	"text/template"
@@ -13,6 +14,9 @@ import (
 
 //go:embed *.yaml
 var files embed.FS
+
+// Tree holds the templates.
+func Tree() fs.FS { return files }
 
 // ConfigOptions say what a gmctl.yaml to start from describes.
 type ConfigOptions struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/completion"
 	"github.com/gamemetrics/gmctl/internal/cli/doctor"
+	"github.com/gamemetrics/gmctl/internal/cli/eject"
 	"github.com/gamemetrics/gmctl/internal/cli/events"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/history"
@@ -66,6 +67,7 @@ machine, in the background, with no cloud account and nothing to install.`,
 	group(cmd, "Tooling",
 		doctor.NewCommand(f),
 		initcmd.NewCommand(f),
+		eject.NewCommand(f),
 		kubeconfig.NewCommand(f),
 		parts.NewCommand(f),
 		version.NewCommand(f),
