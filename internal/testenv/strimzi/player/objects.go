@@ -4,6 +4,7 @@ package player
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -22,7 +23,8 @@ import (
 func labelsOf(cluster, component string) map[string]string {
 	return map[string]string{
 		"strimzi.io/cluster": cluster, "strimzi.io/kind": "Kafka", "strimzi.io/name": cluster + "-" + component,
-		"app.kubernetes.io/name": component, "app.kubernetes.io/instance": cluster, "app.kubernetes.io/managed-by": operator,
+		"strimzi.io/component-type": component, "app.kubernetes.io/name": component, "app.kubernetes.io/instance": cluster,
+		"app.kubernetes.io/part-of": cluster, "app.kubernetes.io/managed-by": operator,
 	}
 }
 
@@ -43,7 +45,8 @@ func into(object map[string]any, target any, path ...string) error {
 // podOf is the pod of a node, as the pool's and the Kafka's templates want it.
 func podOf(of *unstructured.Unstructured, n node) (*core.Pod, error) {
 	cluster := of.GetName()
-	labels := labelsOf(cluster, "kafka")
+	labels := maps.Clone(n.pool.GetLabels()) // Strimzi's own win
+	maps.Copy(labels, labelsOf(cluster, "kafka"))
 	maps.Copy(labels, map[string]string{
 		"strimzi.io/pool-name": n.pool.GetName(), "statefulset.kubernetes.io/pod-name": n.pod(cluster),
 		"strimzi.io/broker-role": strconv.FormatBool(n.broker), "strimzi.io/controller-role": strconv.FormatBool(n.controller),
@@ -61,15 +64,17 @@ func podOf(of *unstructured.Unstructured, n node) (*core.Pod, error) {
 	if err := into(n.pool.Object, &pod.Spec.Containers[0].Resources, "spec", "resources"); err != nil {
 		return nil, err
 	}
-	for _, template := range []map[string]any{of.Object["spec"].(map[string]any)["kafka"].(map[string]any), n.pool.Object["spec"].(map[string]any)} {
-		for field, target := range map[string]any{
-			"affinity": &pod.Spec.Affinity, "tolerations": &pod.Spec.Tolerations,
-			"topologySpreadConstraints":     &pod.Spec.TopologySpreadConstraints,
-			"terminationGracePeriodSeconds": &pod.Spec.TerminationGracePeriodSeconds,
-		} {
-			if err := into(template, target, "template", "pod", field); err != nil {
-				return nil, fmt.Errorf("the template of %s: %w", pod.Name, err)
-			}
+	template, ok, _ := unstructured.NestedMap(n.pool.Object, "spec", "template")
+	if !ok { // a pool's template is in place of the Kafka's, and no part of that shines through
+		template, _, _ = unstructured.NestedMap(of.Object, "spec", "kafka", "template")
+	}
+	for field, target := range map[string]any{
+		"affinity": &pod.Spec.Affinity, "tolerations": &pod.Spec.Tolerations,
+		"topologySpreadConstraints":     &pod.Spec.TopologySpreadConstraints,
+		"terminationGracePeriodSeconds": &pod.Spec.TerminationGracePeriodSeconds,
+	} {
+		if err := into(template, target, "pod", field); err != nil {
+			return nil, fmt.Errorf("the template of %s: %w", pod.Name, err)
 		}
 	}
 	for _, claim := range claimsOf(of, n) {
@@ -80,6 +85,11 @@ func podOf(of *unstructured.Unstructured, n node) (*core.Pod, error) {
 			Name: claim.Labels["volume"], MountPath: "/var/lib/kafka/" + claim.Labels["volume"],
 		})
 	}
+	text, err := json.Marshal(pod.Spec)
+	if err != nil {
+		return nil, err
+	}
+	pod.Annotations = map[string]string{revision: fmt.Sprintf("%.8x", sha256.Sum256(text))}
 	return pod, nil
 }
 

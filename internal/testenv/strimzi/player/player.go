@@ -13,12 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -40,6 +38,9 @@ const (
 	port     = 9093                       // of the listener tls
 	image    = "quay.io/strimzi/kafka:1.2.0-kafka-4.3.1"
 	poll     = 300 * time.Millisecond
+
+	// revision annotates a pod with what it was made of.
+	revision = "strimzi.io/revision"
 )
 
 // Runner leads connections to pods that others play; *pods.Runner does.
@@ -72,11 +73,13 @@ type Player struct {
 
 // Start begins to play.
 func Start(options Options) (*Player, error) {
-	client, err := kubernetes.NewForConfig(options.Config)
+	config := rest.CopyConfig(options.Config)
+	config.WarningHandler = rest.NoWarnings{} // that Strimzi's pods could be restricted more
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	dynamicClient, err := dynamic.NewForConfig(options.Config)
+	dynamicClient, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
@@ -205,17 +208,17 @@ func (p *Player) cluster(ctx context.Context, of *unstructured.Unstructured) err
 	if err != nil {
 		return err
 	}
-	nodes := nodesOf(of.GetName(), pools)
+	nodes := nodesOf(pools)
 	if len(brokersOf(nodes)) == 0 {
-		return p.tell(ctx, "kafkas", of, false, "there is no node pool with brokers", nil)
+		return p.tell(ctx, "kafkas", of, notReady("there is no node pool with brokers"), nil)
 	}
 	if err := p.start(ctx, of.GetName(), nodes); err != nil {
-		return p.tell(ctx, "kafkas", of, false, err.Error(), nil)
+		return p.tell(ctx, "kafkas", of, notReady(err.Error()), nil)
 	}
 	if err := p.fixtures(ctx, of); err != nil {
 		return err
 	}
-	ready, waiting, err := p.pods(ctx, of, nodes)
+	waiting, err := p.pods(ctx, of, nodes)
 	if err != nil {
 		return err
 	}
@@ -227,8 +230,8 @@ func (p *Player) cluster(ctx context.Context, of *unstructured.Unstructured) err
 	if err := p.entities(ctx, of); err != nil {
 		return err
 	}
-	if !ready {
-		return p.tell(ctx, "kafkas", of, false, "waiting for "+strings.Join(waiting, ", "), nil)
+	if len(waiting) > 0 {
+		return p.tell(ctx, "kafkas", of, notReady("waiting for "+strings.Join(waiting, ", ")), nil)
 	}
 	if err := p.topics(ctx); err != nil {
 		return err
@@ -236,7 +239,7 @@ func (p *Player) cluster(ctx context.Context, of *unstructured.Unstructured) err
 	if err := p.users(ctx); err != nil {
 		return err
 	}
-	return p.tell(ctx, "kafkas", of, true, "", map[string]any{
+	return p.tell(ctx, "kafkas", of, ready(), map[string]any{
 		"kafkaVersion": "4.3.1", "operatorLastSuccessfulVersion": "1.2.0",
 		"listeners": []any{map[string]any{"name": "tls", "bootstrapServers": bootstrap(of.GetName()) + fmt.Sprintf(":%d", port)}},
 	})
@@ -268,48 +271,6 @@ func (p *Player) start(ctx context.Context, name string, nodes []node) error {
 
 func bootstrap(name string) string { return name + "-kafka-bootstrap." + Namespace + ".svc" }
 
-// node is a pod of a pool.
-type node struct {
-	pool               *unstructured.Unstructured
-	id                 int
-	broker, controller bool
-}
-
-func (n node) pod(cluster string) string {
-	return fmt.Sprintf("%s-%s-%d", cluster, n.pool.GetName(), n.id)
-}
-
-func (n node) host(cluster string) string {
-	return fmt.Sprintf("%s.%s-kafka-brokers.%s.svc", n.pod(cluster), cluster, Namespace)
-}
-
-func (p *Player) pools(ctx context.Context, cluster string) ([]unstructured.Unstructured, error) {
-	all, err := p.list(ctx, "kafkanodepools")
-	pools := slices.DeleteFunc(all, func(pool unstructured.Unstructured) bool { return pool.GetLabels()["strimzi.io/cluster"] != cluster })
-	slices.SortFunc(pools, func(a, b unstructured.Unstructured) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return pools, err
-}
-
-// nodesOf numbers the nodes of all pools from 0, as Strimzi does the first time.
-func nodesOf(_ string, pools []unstructured.Unstructured) []node {
-	var nodes []node
-	for i := range pools {
-		roles, _, _ := unstructured.NestedStringSlice(pools[i].Object, "spec", "roles")
-		replicas, _, _ := unstructured.NestedInt64(pools[i].Object, "spec", "replicas")
-		for range replicas {
-			nodes = append(nodes, node{
-				pool: &pools[i], id: len(nodes),
-				broker: slices.Contains(roles, "broker"), controller: slices.Contains(roles, "controller"),
-			})
-		}
-	}
-	return nodes
-}
-
-func brokersOf(nodes []node) []node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool { return !n.broker })
-}
-
 // fixtures are the services, the secret of the CA and the disruption budget.
 func (p *Player) fixtures(ctx context.Context, of *unstructured.Unstructured) error {
 	p.mu.Lock()
@@ -329,64 +290,6 @@ func (p *Player) entities(ctx context.Context, of *unstructured.Unstructured) er
 	wanted := entityOperator(of)
 	_, err := p.client.AppsV1().Deployments(Namespace).Create(ctx, wanted, meta.CreateOptions{})
 	return ignoreExisting(err)
-}
-
-// pods makes the pods that are not there, leads connections to those that run,
-// and says which are not ready.
-func (p *Player) pods(ctx context.Context, of *unstructured.Unstructured, nodes []node) (ready bool, waiting []string, err error) {
-	for i, n := range nodes {
-		wanted, err := podOf(of, n)
-		if err != nil {
-			return false, nil, err
-		}
-		for _, claim := range claimsOf(of, n) {
-			_, err := p.client.CoreV1().PersistentVolumeClaims(Namespace).Create(ctx, claim, meta.CreateOptions{})
-			if err := ignoreExisting(err); err != nil {
-				return false, nil, err
-			}
-		}
-		found, err := p.client.CoreV1().Pods(Namespace).Get(ctx, wanted.Name, meta.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			_, err = p.client.CoreV1().Pods(Namespace).Create(ctx, wanted, meta.CreateOptions{})
-			if err := ignoreExisting(err); err != nil {
-				return false, nil, err
-			}
-			waiting = append(waiting, wanted.Name)
-			continue
-		case err != nil:
-			return false, nil, err
-		}
-		if !isReady(found) || found.DeletionTimestamp != nil {
-			waiting = append(waiting, found.Name)
-			continue
-		}
-		if err := p.lead(ctx, found, i); err != nil {
-			return false, nil, err
-		}
-	}
-	return len(waiting) == 0, waiting, nil
-}
-
-func isReady(pod *core.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c core.PodCondition) bool {
-		return c.Type == core.PodReady && c.Status == core.ConditionTrue
-	})
-}
-
-// lead has connections to a broker's pod come to a real broker.
-func (p *Player) lead(ctx context.Context, pod *core.Pod, i int) error {
-	if p.played[pod.Name] == string(pod.UID) || pod.Labels["strimzi.io/broker-role"] != "true" {
-		return nil
-	}
-	p.mu.Lock()
-	address := p.brokers.SASLTLSAddress(i % p.brokers.Count())
-	p.mu.Unlock()
-	if err := p.options.Runner.Play(ctx, pod.Namespace, pod.Name, map[int]pods.Dial{port: pods.To(address)}); err != nil {
-		return err
-	}
-	p.played[pod.Name] = string(pod.UID)
-	return nil
 }
 
 func ignoreExisting(err error) error {

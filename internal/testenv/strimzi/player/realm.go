@@ -67,34 +67,55 @@ func (p *Player) topics(ctx context.Context) error {
 		if err := p.finalize(ctx, topic, true); err != nil {
 			return err
 		}
-		if !existing.Has(name) {
-			if err := p.createTopic(ctx, admin, topic, name); err != nil {
-				return p.tell(ctx, "kafkatopics", topic, false, err.Error(), nil)
-			}
+		condition := ready()
+		if err := p.topic(ctx, admin, topic, name, existing); err != nil {
+			condition = refused("KafkaError", err.Error())
 		}
-		if err := p.tell(ctx, "kafkatopics", topic, true, "", map[string]any{"topicName": name}); err != nil {
+		if err := p.tell(ctx, "kafkatopics", topic, condition, map[string]any{"topicName": name}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Player) createTopic(ctx context.Context, admin *kadm.Client, topic *unstructured.Unstructured, name string) error {
-	partitions, _, _ := unstructured.NestedInt64(topic.Object, "spec", "partitions")
-	replicas, _, _ := unstructured.NestedInt64(topic.Object, "spec", "replicas")
-	p.mu.Lock()
-	replicas = min(replicas, int64(p.brokers.Count()))
-	p.mu.Unlock()
+// topic makes one real topic, or makes it again what its KafkaTopic says.
+func (p *Player) topic(ctx context.Context, admin *kadm.Client, topic *unstructured.Unstructured, name string, existing kadm.TopicDetails) error {
+	wanted, _, _ := unstructured.NestedInt64(topic.Object, "spec", "partitions")
 	config, _, _ := unstructured.NestedMap(topic.Object, "spec", "config")
 	settings := map[string]*string{}
 	for key, value := range config {
-		text := fmt.Sprint(value)
-		settings[key] = &text
+		settings[key] = new(fmt.Sprint(value))
 	}
-	answer, err := admin.CreateTopic(ctx, int32(max(partitions, 1)), int16(replicas), settings, name)
-	err = errors.Join(err, answer.Err)
-	if errors.Is(err, kerr.TopicAlreadyExists) {
+	if !existing.Has(name) {
+		replicas, _, _ := unstructured.NestedInt64(topic.Object, "spec", "replicas")
+		p.mu.Lock()
+		replicas = min(replicas, int64(p.brokers.Count()))
+		p.mu.Unlock()
+		answer, err := admin.CreateTopic(ctx, int32(max(wanted, 1)), int16(replicas), settings, name)
+		if err = errors.Join(err, answer.Err); errors.Is(err, kerr.TopicAlreadyExists) {
+			return nil
+		}
+		return err
+	}
+	switch there := int64(len(existing[name].Partitions)); {
+	case wanted > there:
+		answers, err := admin.UpdatePartitions(ctx, int(wanted), name)
+		if err := errors.Join(err, answers.Error()); err != nil {
+			return err
+		}
+	case wanted < there:
+		return fmt.Errorf("decreasing partitions from %d to %d is not supported", there, wanted)
+	}
+	if observed, _, _ := unstructured.NestedInt64(topic.Object, "status", "observedGeneration"); observed == topic.GetGeneration() {
 		return nil
+	}
+	var alter []kadm.AlterConfig
+	for key, value := range settings {
+		alter = append(alter, kadm.AlterConfig{Name: key, Value: value})
+	}
+	answers, err := admin.AlterTopicConfigsState(ctx, alter, name)
+	for _, answer := range answers {
+		err = errors.Join(err, answer.Err)
 	}
 	return err
 }
@@ -139,7 +160,7 @@ func (p *Player) release(ctx context.Context) error {
 // users gives every KafkaUser its password and its permissions.
 func (p *Player) users(ctx context.Context) error {
 	all, err := p.list(ctx, "kafkausers")
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return err
 	}
 	admin, err := p.admin()
@@ -149,12 +170,30 @@ func (p *Player) users(ctx context.Context) error {
 	defer admin.Close()
 	for i := range all {
 		if err := p.user(ctx, admin, &all[i]); err != nil {
-			if err := p.tell(ctx, "kafkausers", &all[i], false, err.Error(), nil); err != nil {
+			if err := p.tell(ctx, "kafkausers", &all[i], notReady(err.Error()), nil); err != nil {
 				return err
 			}
 		}
 	}
+	for name := range p.admits {
+		if slices.ContainsFunc(all, func(user unstructured.Unstructured) bool { return user.GetName() == name }) {
+			continue
+		}
+		if err := expel(ctx, admin, name); err != nil {
+			return err
+		}
+		delete(p.admits, name)
+	}
 	return nil
+}
+
+// expel takes from a user whose KafkaUser is gone the login and the permissions.
+func expel(ctx context.Context, admin *kadm.Client, name string) error {
+	answers, err := admin.AlterUserSCRAMs(ctx, []kadm.DeleteSCRAM{{User: name, Mechanism: kadm.ScramSha512}}, nil)
+	if err := errors.Join(err, answers.Error()); err != nil && !errors.Is(err, kerr.ResourceNotFound) {
+		return err
+	}
+	return permit(ctx, admin, name, nil)
 }
 
 func (p *Player) user(ctx context.Context, admin *kadm.Client, user *unstructured.Unstructured) error {
@@ -174,7 +213,11 @@ func (p *Player) user(ctx context.Context, admin *kadm.Client, user *unstructure
 	if err != nil {
 		return err
 	}
-	if err := permit(ctx, admin, user); err != nil {
+	wanted, err := aclsOf(user)
+	if err != nil {
+		return err
+	}
+	if err := permit(ctx, admin, name, wanted); err != nil {
 		return err
 	}
 	jaas := fmt.Sprintf("org.apache.kafka.common.security.scram.ScramLoginModule required username=%q password=%q;", name, password)
@@ -188,7 +231,7 @@ func (p *Player) user(ctx context.Context, admin *kadm.Client, user *unstructure
 	if err != nil {
 		return err
 	}
-	if err := p.tell(ctx, "kafkausers", user, true, "", map[string]any{"username": name, "secret": name}); err != nil {
+	if err := p.tell(ctx, "kafkausers", user, ready(), map[string]any{"username": name, "secret": name}); err != nil {
 		return err
 	}
 	p.admits[name] = as
@@ -212,63 +255,4 @@ func (p *Player) password(ctx context.Context, user *unstructured.Unstructured) 
 		return "", fmt.Errorf("the secret %s has no %s", source, key)
 	}
 	return string(secret.Data[key]), nil
-}
-
-// permit grants what the user's ACLs say.
-func permit(ctx context.Context, admin *kadm.Client, user *unstructured.Unstructured) error {
-	entries, _, _ := unstructured.NestedSlice(user.Object, "spec", "authorization", "acls")
-	for _, entry := range entries {
-		builder := kadm.NewACLs().Allow("User:" + user.GetName()).AllowHosts()
-		operations, err := grant(builder, entry.(map[string]any))
-		if err != nil {
-			return err
-		}
-		answers, err := admin.CreateACLs(ctx, builder.Operations(operations...))
-		if err != nil {
-			return err
-		}
-		for _, answer := range answers {
-			if answer.Err != nil {
-				return answer.Err
-			}
-		}
-	}
-	return nil
-}
-
-// grant names the resource of an ACL and returns what may be done to it.
-func grant(builder *kadm.ACLBuilder, entry map[string]any) ([]kadm.ACLOperation, error) {
-	kind, _, _ := unstructured.NestedString(entry, "resource", "type")
-	name, _, _ := unstructured.NestedString(entry, "resource", "name")
-	if pattern, _, _ := unstructured.NestedString(entry, "resource", "patternType"); pattern == "prefix" {
-		builder.ResourcePatternType(kadm.ACLPatternPrefixed)
-	} else {
-		builder.ResourcePatternType(kadm.ACLPatternLiteral)
-	}
-	switch kind {
-	case "topic":
-		builder.Topics(name)
-	case "group":
-		builder.Groups(name)
-	case "transactionalId":
-		builder.TransactionalIDs(name)
-	case "cluster":
-		builder.Clusters()
-	default:
-		return nil, fmt.Errorf("no ACL is known for a %s", kind)
-	}
-	names, _, _ := unstructured.NestedStringSlice(entry, "operations")
-	var operations []kadm.ACLOperation
-	for _, one := range names {
-		operation, ok := map[string]kadm.ACLOperation{
-			"All": kadm.OpAll, "Read": kadm.OpRead, "Write": kadm.OpWrite, "Create": kadm.OpCreate, "Delete": kadm.OpDelete,
-			"Alter": kadm.OpAlter, "Describe": kadm.OpDescribe, "ClusterAction": kadm.OpClusterAction,
-			"DescribeConfigs": kadm.OpDescribeConfigs, "AlterConfigs": kadm.OpAlterConfigs, "IdempotentWrite": kadm.OpIdempotentWrite,
-		}[one]
-		if !ok {
-			return nil, fmt.Errorf("Kafka has no operation %s", one)
-		}
-		operations = append(operations, operation)
-	}
-	return operations, nil
 }

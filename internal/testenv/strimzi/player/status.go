@@ -4,6 +4,7 @@ package player
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"time"
 
@@ -13,16 +14,21 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// tell writes the status of a custom resource: that it is ready, or why not.
-func (p *Player) tell(ctx context.Context, plural string, of *unstructured.Unstructured, ready bool, why string, more map[string]any) error {
-	condition := map[string]any{"type": "Ready", "status": "True"}
-	if !ready {
-		condition = map[string]any{"type": "NotReady", "status": "True", "reason": "Creating", "message": why}
-	}
+// The conditions by which Strimzi's operators tell how a resource is.
+func ready() map[string]any { return map[string]any{"type": "Ready", "status": "True"} }
+
+func notReady(why string) map[string]any {
+	return map[string]any{"type": "NotReady", "status": "True", "reason": "Creating", "message": why}
+}
+
+func refused(reason, why string) map[string]any { // by the topic operator, which has no NotReady
+	return map[string]any{"type": "Ready", "status": "False", "reason": reason, "message": why}
+}
+
+// tell writes the status of a custom resource.
+func (p *Player) tell(ctx context.Context, plural string, of *unstructured.Unstructured, condition, more map[string]any) error {
 	status := map[string]any{"observedGeneration": of.GetGeneration(), "conditions": []any{condition}}
-	for field, value := range more {
-		status[field] = value
-	}
+	maps.Copy(status, more)
 	return p.putStatus(ctx, plural, of, status)
 }
 
