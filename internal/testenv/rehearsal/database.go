@@ -122,25 +122,30 @@ func (d *database) run(ctx context.Context, name string, statements ...string) e
 	defer conn.Close(context.WithoutCancel(ctx))
 	for _, statement := range statements {
 		if _, err := conn.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("%.40s: %w", statement, err)
+			return fmt.Errorf("%.20s: %w", statement, err) // no more: there may be a password in it
 		}
 	}
 	return nil
 }
 
-// watch makes a database for each instance that appears.
+// watch makes a database for each instance that appears, and gives its master the
+// password that the secret has by now.
 func (d *database) watch(ctx context.Context) {
 	defer close(d.done)
-	known := ""
+	var made string         // of which instance's secret the database is
+	var known *url.Userinfo // its login
 	for {
 		arn, user, err := d.master(ctx)
-		if err == nil && arn != known {
+		switch {
+		case err != nil:
+		case arn != made:
 			err = d.renew(ctx, user)
-			if err == nil {
-				known = arn
-			}
+		case user != nil && user.String() != known.String():
+			err = d.rotate(ctx, user)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err == nil {
+			made, known = arn, user
+		} else if ctx.Err() == nil {
 			d.log("the database: %v", err)
 		}
 		select {
@@ -177,14 +182,24 @@ func (d *database) master(ctx context.Context) (arn string, user *url.Userinfo, 
 func (d *database) renew(ctx context.Context, user *url.Userinfo) error {
 	statements := []string{"DROP DATABASE IF EXISTS " + databaseName + " WITH (FORCE)", `DROP ROLE IF EXISTS gamemetrics_app`}
 	if user != nil {
-		password, _ := user.Password()
-		name := pgx.Identifier{user.Username()}.Sanitize()
+		name, password := quoted(user)
 		statements = append(statements,
 			"DROP ROLE IF EXISTS "+name,
-			fmt.Sprintf("CREATE ROLE %s LOGIN CREATEROLE CREATEDB PASSWORD '%s'", name, strings.ReplaceAll(password, "'", "''")),
+			fmt.Sprintf("CREATE ROLE %s LOGIN CREATEROLE CREATEDB PASSWORD %s", name, password),
 			fmt.Sprintf("CREATE DATABASE %s OWNER %s", databaseName, name),
 		)
 	}
+	return d.admit(ctx, user, statements...)
+}
+
+// rotate gives the master another password.
+func (d *database) rotate(ctx context.Context, user *url.Userinfo) error {
+	name, password := quoted(user)
+	return d.admit(ctx, user, fmt.Sprintf("ALTER ROLE %s PASSWORD %s", name, password))
+}
+
+// admit executes what makes the user the master.
+func (d *database) admit(ctx context.Context, user *url.Userinfo, statements ...string) error {
 	if err := d.run(ctx, "postgres", statements...); err != nil {
 		return err
 	}
@@ -192,6 +207,12 @@ func (d *database) renew(ctx context.Context, user *url.Userinfo) error {
 	defer d.mu.Unlock()
 	d.user = user
 	return nil
+}
+
+// quoted is a login for use in statements.
+func quoted(user *url.Userinfo) (name, password string) {
+	password, _ = user.Password()
+	return pgx.Identifier{user.Username()}.Sanitize(), "'" + strings.ReplaceAll(password, "'", "''") + "'"
 }
 
 // url is how the instance's master connects, past the cluster.
