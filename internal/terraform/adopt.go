@@ -7,23 +7,95 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
+	"github.com/gamemetrics/gmctl/internal/engine"
 )
 
 // importsFile tells Terraform which existing resources are the environment's.
 const importsFile = "gmctl_adopt.tf.json"
 
 // adoption maps addresses of the configuration to the ids of resources that are
-// there and that the state does not know: an apply was killed or interrupted
-// between making them and writing them down.
-type adoption map[string]string
+// there and that the state does not know: an apply was killed between making
+// them and writing them down. Of several for one address the first is taken.
+type adoption map[string][]string
 
 // adoptable returns what of the resources that the plan would create is there.
 func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error) {
+	if w.Account == nil || !slices.ContainsFunc(plan.Changes, func(c Change) bool { return c.Action == engine.ActionCreate }) {
+		return nil, nil
+	}
+	changes, err := w.shown(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	owned, err := w.strangers(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	candidates := map[string][]awscloud.Resource{}
+	for _, change := range changes {
+		if !change.Change.Actions.Create() {
+			continue
+		}
+		for _, resource := range owned {
+			if _, ok := isThe(change, resource); ok {
+				candidates[change.Address] = append(candidates[change.Address], resource)
+			}
+		}
+	}
+	found := adoption{}
+	for _, change := range changes {
+		present, err := w.Account.Present(ctx, candidates[change.Address])
+		if err != nil {
+			return nil, err
+		}
+		for _, resource := range present {
+			id, _ := isThe(change, resource)
+			found[change.Address] = append(found[change.Address], id)
+		}
+	}
+	if len(found) > 0 || w.unfinished() {
+		found.derive(changes)
+	}
+	return found, nil
+}
+
+// derive adds what carries no tags and belongs to something that is the
+// environment's, whose id follows from what the plan wants. It may not be there.
+func (a adoption) derive(changes []*tfjson.ResourceChange) {
+	for _, change := range changes {
+		after, ok := change.Change.After.(map[string]any)
+		if !ok || !change.Change.Actions.Create() || len(a[change.Address]) > 0 {
+			continue
+		}
+		form := map[string]struct {
+			separator string
+			parts     []string
+		}{
+			"aws_eks_access_entry":        {":", []string{"cluster_name", "principal_arn"}},
+			"aws_kms_alias":               {"", []string{"name"}},
+			"aws_route":                   {"_", []string{"route_table_id", "destination_cidr_block"}},
+			"aws_route_table_association": {"/", []string{"subnet_id", "route_table_id"}},
+		}[change.Type]
+		var id []string
+		for _, part := range form.parts {
+			if value, _ := after[part].(string); value != "" { // else it is not known yet
+				id = append(id, value)
+			}
+		}
+		if len(id) > 0 && len(id) == len(form.parts) {
+			a[change.Address] = []string{strings.Join(id, form.separator)}
+		}
+	}
+}
+
+// shown reads the resources of a saved plan, also those that do not change.
+func (w *Workspace) shown(ctx context.Context, plan *Plan) ([]*tfjson.ResourceChange, error) {
 	runner, err := w.terraform()
 	if err != nil {
 		return nil, err
@@ -32,22 +104,32 @@ func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error)
 	if err != nil {
 		return nil, w.explain(ctx, "the plan cannot be read", err, nil)
 	}
-	owned, err := w.Owned(ctx)
+	return shown.ResourceChanges, nil
+}
+
+// strangers lists what carries the environment's tags and is none of what the
+// state knows, as the changes of a plan show it.
+func (w *Workspace) strangers(ctx context.Context, changes []*tfjson.ResourceChange) ([]awscloud.Resource, error) {
+	owned, err := w.Account.Owned(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found := adoption{}
-	for _, change := range shown.ResourceChanges {
-		if !change.Change.Actions.Create() {
-			continue
-		}
-		for _, resource := range owned {
-			if id, ok := isThe(change, resource); ok {
-				found[change.Address] = id
-			}
-		}
+	return slices.DeleteFunc(owned, func(resource awscloud.Resource) bool {
+		return slices.ContainsFunc(changes, func(change *tfjson.ResourceChange) bool { return isKnown(change, resource) })
+	}), nil
+}
+
+// isKnown reports whether the resource is what the state has for the change.
+func isKnown(change *tfjson.ResourceChange, resource awscloud.Resource) bool {
+	before, ok := change.Change.Before.(map[string]any)
+	if !ok {
+		return false
 	}
-	return found, nil
+	if arn, _ := before["arn"].(string); arn != "" && strings.TrimSuffix(arn, ":*") == strings.TrimSuffix(resource.ARN, ":*") {
+		return true
+	}
+	id, ok := importID(change.Type, resource.ARN)
+	return ok && id == before["id"]
 }
 
 // isThe reports whether the resource is what the change would create, and the
@@ -60,6 +142,9 @@ func isThe(change *tfjson.ResourceChange, resource awscloud.Resource) (id string
 	}
 	if tags, _ := after["tags_all"].(map[string]any); tags["Name"] != nil {
 		return id, tags["Name"] == resource.Tags["Name"]
+	}
+	if url, _ := after["url"].(string); url != "" {
+		return id, strings.HasSuffix(resource.ARN, ":oidc-provider/"+strings.TrimPrefix(url, "https://"))
 	}
 	for _, attribute := range []string{"bucket", "identifier", "replication_group_id", "name"} {
 		if name, _ := after[attribute].(string); name != "" {
@@ -101,6 +186,8 @@ func importID(resourceType, arn string) (id string, ok bool) {
 		"aws_ecr_repository":                  {"ecr", "repository/", ""},
 		"aws_cloudwatch_log_group":            {"logs", "log-group:", ""},
 		"aws_s3_bucket":                       {"s3", "", ""},
+		"aws_iam_role":                        {"iam", "role/", ""},
+		"aws_iam_openid_connect_provider":     {"iam", "oidc-provider/", ""},
 		"aws_secretsmanager_secret":           {"secretsmanager", "secret:", ""},
 	}
 	kind, listed := known[resourceType]
@@ -109,8 +196,10 @@ func importID(resourceType, arn string) (id string, ok bool) {
 		return "", false
 	}
 	switch {
-	case resourceType == "aws_secretsmanager_secret":
+	case resourceType == "aws_secretsmanager_secret" || resourceType == "aws_iam_openid_connect_provider":
 		return arn, true
+	case resourceType == "aws_cloudwatch_log_group":
+		return strings.TrimSuffix(name, ":*"), true
 	case kind.form != "": // CLUSTER/NAME/…
 		cluster, name, _ := strings.Cut(name, "/")
 		name, _, _ = strings.Cut(name, "/")
@@ -129,8 +218,8 @@ func (w *Workspace) writeImports(adopted adoption) error {
 		return nil
 	}
 	var imports []map[string]string
-	for address, id := range adopted {
-		imports = append(imports, map[string]string{"to": address, "id": id})
+	for address, ids := range adopted {
+		imports = append(imports, map[string]string{"to": address, "id": ids[0]})
 	}
 	text, err := json.Marshal(map[string]any{"import": imports})
 	if err != nil {
@@ -139,19 +228,23 @@ func (w *Workspace) writeImports(adopted adoption) error {
 	return replaceFile(path, text)
 }
 
-// gone removes from the adoption what a plan could not import, because it is
-// only still listed, and reports whether there was any.
+// gone removes from the adoption what a plan could not import, and reports
+// whether there was any.
 func (a adoption) gone(diagnostics []Diagnostic) bool {
-	before := len(a)
+	any := false
 	for _, d := range diagnostics {
 		if !strings.Contains(d.Summary, "Cannot import non-existent remote object") {
 			continue
 		}
-		for address := range a {
-			if strings.Contains(d.Detail, address) || strings.Contains(d.Detail, strings.ReplaceAll(address, `"`, `\"`)) {
+		for address, ids := range a {
+			if !strings.Contains(d.Detail, address) && !strings.Contains(d.Detail, strings.ReplaceAll(address, `"`, `\"`)) {
+				continue
+			}
+			any = true
+			if a[address] = ids[1:]; len(a[address]) == 0 {
 				delete(a, address)
 			}
 		}
 	}
-	return len(a) < before
+	return any
 }

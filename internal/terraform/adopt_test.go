@@ -3,7 +3,6 @@
 package terraform_test
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -41,9 +40,7 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 			"module.redis.aws_secretsmanager_secret.auth", "module.credentials.aws_secretsmanager_secret.this",
 			"module.registry.aws_ecr_repository.this", "module.storage.aws_s3_bucket.this",
 		},
-		Owned: func(ctx context.Context) ([]awscloud.Resource, error) {
-			return session.Owned(ctx, map[string]string{"EnvironmentId": environmentID})
-		},
+		Account: account{session},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,9 +3,7 @@ package terraform
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 )
@@ -36,21 +34,8 @@ func (w *Workspace) Apply(ctx context.Context, plan *Plan, report engine.Reporte
 			}
 			return w.explain(ctx, "Terraform did not finish", err, messages.Diagnostics)
 		}
-		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: fmt.Sprintf(
-			"removing the lock of a terraform that was killed: %s, since %s", lock.who, lock.created.Local().Format("15:04:05"))})
-		if err := w.unlock(ctx, lock); err != nil {
+		if err := w.unlock(ctx, lock, report); err != nil {
 			return err
 		}
 	}
-}
-
-func (w *Workspace) unlock(ctx context.Context, lock lockInfo) error {
-	runner, err := w.terraform()
-	if err != nil {
-		return err
-	}
-	if err := runner.ForceUnlock(ctx, lock.id); err != nil && !strings.Contains(err.Error(), "not locked") {
-		return w.explain(ctx, "the lock of the Terraform state could not be removed", err, nil)
-	}
-	return nil
 }

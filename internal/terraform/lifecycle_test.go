@@ -83,15 +83,26 @@ func openDev(ctx context.Context, dir string) (*terraform.Workspace, error) {
 	}
 	return terraform.Open(terraform.Options{
 		Binary: binary, Dir: dir, Environment: "dev",
-		Owned: func(ctx context.Context) ([]awscloud.Resource, error) {
-			return session.Owned(ctx, map[string]string{"EnvironmentId": environmentID})
-		},
+		Account: account{session},
 		Backend: &terraform.S3{Bucket: stateBucket, Key: stateKey, Region: testaws.Region},
 		Variables: map[string]any{
 			"account_id": testaws.AccountID, "region": testaws.Region, "environment_id": environmentID,
 			"kubernetes": map[string]any{"administrators": []string{"arn:aws:iam::" + testaws.AccountID + ":role/platform"}},
 		},
 	})
+}
+
+// account is the emulated one, as far as the environment is there.
+type account struct{ *awscloud.Session }
+
+func (a account) Owned(ctx context.Context) ([]awscloud.Resource, error) {
+	tags := map[string]string{"EnvironmentId": environmentID}
+	owned, err := a.Session.Owned(ctx, tags)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := a.OwnedIAM(ctx, "gamemetrics-dev-", tags)
+	return append(owned, roles...), err
 }
 
 const (
@@ -355,19 +366,19 @@ func destroyed(t *testing.T, w *terraform.Workspace, session *awscloud.Session) 
 	}
 }
 
-// ownedBy lists what carries the environment's id. Keys of KMS that wait for
-// their deletion are not counted.
+// ownedBy lists what is there with the environment's id.
 func ownedBy(t *testing.T, session *awscloud.Session) []string {
 	t.Helper()
-	found, err := session.Owned(t.Context(), map[string]string{"EnvironmentId": environmentID, "ManagedBy": "gmctl"})
+	found, err := account{session}.Owned(t.Context())
+	if err == nil {
+		found, err = session.Present(t.Context(), found)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	var owned []string
 	for _, resource := range found {
-		if !strings.Contains(resource.ARN, ":kms:") {
-			owned = append(owned, resource.ARN)
-		}
+		owned = append(owned, resource.ARN)
 	}
 	return owned
 }

@@ -3,11 +3,14 @@ package terraform
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
 
+	"github.com/gamemetrics/gmctl/internal/awscloud"
 	"github.com/gamemetrics/gmctl/internal/engine"
 )
 
@@ -38,35 +41,78 @@ func (w *Workspace) Plan(ctx context.Context, goal engine.Goal) (*Plan, error) {
 		plan, _, err = w.plan(ctx, goal)
 	}
 	switch {
-	case err != nil || !w.unfinished():
+	case err != nil || goal != engine.GoalPresent:
 		return plan, err
 	case len(plan.Changes) == 0: // nothing was left to do after all
-		return plan, os.Remove(filepath.Join(w.Dir, halfFile))
-	case goal != engine.GoalPresent || w.Owned == nil:
-		return plan, nil
+		return plan, w.forget(halfFile)
 	}
 	return w.planAdopting(ctx, plan)
 }
 
-// planAdopting plans again with what the last apply has left out of its state.
+// planAdopting plans again with what is there and the state does not know.
 func (w *Workspace) planAdopting(ctx context.Context, plan *Plan) (*Plan, error) {
 	adopted, err := w.adoptable(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	return w.planImporting(ctx, plan, adopted, w.Targets)
+}
+
+// planImporting plans the targets with imports; without any, plan is it.
+func (w *Workspace) planImporting(ctx context.Context, plan *Plan, adopted adoption, targets []string) (*Plan, error) {
+	var err error
 	for err == nil && len(adopted) > 0 {
-		if err := w.writeImports(adopted); err != nil {
-			return nil, err
+		if err = w.writeImports(adopted); err != nil {
+			break
 		}
 		var diagnostics []Diagnostic
-		plan, diagnostics, err = w.plan(ctx, plan.Goal)
+		plan, diagnostics, err = w.planFor(ctx, engine.GoalPresent, targets)
 		if err == nil || !adopted.gone(diagnostics) {
 			break
 		}
-		plan, err = &Plan{Goal: engine.GoalPresent}, nil
+		if err = w.writeImports(nil); err == nil && len(adopted) == 0 {
+			plan, _, err = w.planFor(ctx, engine.GoalPresent, targets)
+		}
 	}
 	// The saved plan holds the imports; the configuration shall not.
 	return plan, errors.Join(err, w.writeImports(nil))
 }
 
+// PlanAdoption plans to take over what Strangers has found, with what that
+// needs and nothing else. The plan is empty if the configuration has no place
+// for it.
+func (w *Workspace) PlanAdoption(ctx context.Context) (*Plan, error) {
+	plan, _, err := w.plan(ctx, engine.GoalPresent)
+	if err != nil {
+		return nil, err
+	}
+	adopted, err := w.adoptable(ctx, plan)
+	if err != nil || len(adopted) == 0 {
+		plan.Discard()
+		return &Plan{Goal: engine.GoalPresent}, err
+	}
+	return w.planImporting(ctx, plan, adopted, slices.Sorted(maps.Keys(adopted)))
+}
+
+// Strangers lists what is there with the environment's tags and is not among
+// what the plan, which removes the environment, is going to remove.
+func (w *Workspace) Strangers(ctx context.Context, plan *Plan) ([]awscloud.Resource, error) {
+	changes, err := w.shown(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	strangers, err := w.strangers(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	return w.Account.Present(ctx, strangers)
+}
+
 func (w *Workspace) plan(ctx context.Context, goal engine.Goal) (*Plan, []Diagnostic, error) {
+	return w.planFor(ctx, goal, w.Targets)
+}
+
+func (w *Workspace) planFor(ctx context.Context, goal engine.Goal, targets []string) (*Plan, []Diagnostic, error) {
 	if err := w.Init(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +126,7 @@ func (w *Workspace) plan(ctx context.Context, goal engine.Goal) (*Plan, []Diagno
 	plan := &Plan{Goal: goal, file: filepath.Join(w.Dir, string(goal)+".tfplan")}
 	messages := &stream{Each: plan.take}
 	options := []tfexec.PlanOption{tfexec.Out(plan.file), tfexec.Lock(false), tfexec.Destroy(goal == engine.GoalAbsent)}
-	for _, target := range w.Targets {
+	for _, target := range targets {
 		options = append(options, tfexec.Target(target))
 	}
 	changed, err := runner.PlanJSON(ctx, messages, options...)
@@ -105,6 +151,9 @@ func (p *Plan) take(m message) {
 			return
 		}
 		kind := kindOf(m.Change.Resource.Type)
+		if m.Change.Reason == "tainted" && heals(m.Change.Resource.Type) {
+			action = engine.ActionUpdate // Heal keeps it, unless it came to nothing
+		}
 		p.Changes = append(p.Changes, Change{
 			Action: action, Address: m.Change.Resource.Address, Title: m.Change.Resource.title(), Type: m.Change.Resource.Type,
 			Reason: m.Change.Reason, Notable: kind.notable(),

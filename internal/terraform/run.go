@@ -19,15 +19,16 @@ import (
 const (
 	messagesFile = "apply.jsonl"  // what terraform says
 	stderrFile   = "apply.stderr" // what it says when it cannot even start
-	runFile      = "apply.json"   // who it is; gone when it ended in order
+	runFile      = "apply.json"   // who it is; gone when it succeeded
 	halfFile     = "apply.half"   // there until an apply has succeeded
 	busyFile     = "apply.lock"   // locked by terraform itself, as long as it lives
 )
 
 // started is the record of an apply that has begun.
 type started struct {
-	PID int       `json:"pid"`
-	At  time.Time `json:"at"`
+	PID   int       `json:"pid"`
+	At    time.Time `json:"at"`
+	Ended time.Time `json:"ended,omitzero"` // by itself, with an error
 }
 
 // run starts terraform, follows what it says until it ends, and returns how it
@@ -65,19 +66,28 @@ func (w *Workspace) run(ctx context.Context, args []string, messages io.Writer) 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	if err := w.record(started{PID: cmd.Process.Pid, At: time.Now().UTC()}); err != nil {
+	run := started{PID: cmd.Process.Pid, At: time.Now().UTC()}
+	if err := w.record(run); err != nil {
 		_ = cmd.Process.Signal(os.Interrupt) // it has hardly begun
 		return errors.Join(err, cmd.Wait())
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	return w.follow(ctx, cmd.Process, ended, messages)
+	return w.ended(run, w.follow(ctx, cmd.Process, ended, messages))
 }
 
 // unfinished reports whether the last apply did not succeed.
 func (w *Workspace) unfinished() bool {
 	_, err := os.Stat(filepath.Join(w.Dir, halfFile))
 	return err == nil
+}
+
+// forget removes a file of an apply that is not needed any more.
+func (w *Workspace) forget(file string) error {
+	if err := os.Remove(filepath.Join(w.Dir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (w *Workspace) record(run started) error {
@@ -105,7 +115,7 @@ func (w *Workspace) follow(ctx context.Context, process *os.Process, ended <-cha
 		select {
 		case err := <-ended:
 			_, copyErr := io.Copy(messages, said)
-			return errors.Join(w.ended(err), copyErr)
+			return errors.Join(err, copyErr)
 		case <-interrupt:
 			interrupt = nil
 			_ = process.Signal(os.Interrupt) // it may have ended meanwhile
@@ -123,23 +133,21 @@ func (w *Workspace) follow(ctx context.Context, process *os.Process, ended <-cha
 	}
 }
 
-// ended explains how terraform ended. The record of one that was killed stays:
-// its lock of the state stays, too.
-func (w *Workspace) ended(err error) error {
+// ended explains how terraform ended, and keeps record of all but a success:
+// one that was killed or that its backend failed leaves its lock on the state.
+func (w *Workspace) ended(run started, err error) error {
+	if err == nil {
+		return errors.Join(w.forget(runFile), w.forget(halfFile))
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() < 0 {
 		return fmt.Errorf("terraform was killed: %w", err)
 	}
-	if removeErr := os.Remove(filepath.Join(w.Dir, runFile)); removeErr != nil {
-		return errors.Join(err, removeErr)
+	run.Ended = time.Now().UTC()
+	if text, readErr := os.ReadFile(filepath.Join(w.Dir, stderrFile)); readErr == nil && len(text) > 0 {
+		err = fmt.Errorf("%w: %s", err, lastLine(string(text)))
 	}
-	if err != nil {
-		if text, readErr := os.ReadFile(filepath.Join(w.Dir, stderrFile)); readErr == nil && len(text) > 0 {
-			return fmt.Errorf("%w: %s", err, lastLine(string(text)))
-		}
-		return err
-	}
-	return os.Remove(filepath.Join(w.Dir, halfFile))
+	return errors.Join(err, w.record(run))
 }
 
 // AtWork returns the process of an apply that an earlier gmctl has started and
@@ -161,8 +169,8 @@ func AtWork(dir string) (pid int, err error) {
 	return run.PID, err
 }
 
-// lastRun returns the record of an apply in the workspace in dir that has not
-// ended in order.
+// lastRun returns the record of the last apply in the workspace in dir, if that
+// did not succeed.
 func lastRun(dir string) (started, error) {
 	var run started
 	text, err := os.ReadFile(filepath.Join(dir, runFile))
@@ -173,8 +181,9 @@ func lastRun(dir string) (started, error) {
 }
 
 // Await follows an apply that an earlier gmctl has started, if there is one,
-// and returns when it has ended; how it ended is for the next plan to see. When
-// ctx is done it is interrupted.
+// and returns when it has ended. How it ended cannot be learned: it counts as
+// killed until the next plan sees that nothing is left to do. When ctx is done
+// it is interrupted.
 func (w *Workspace) Await(ctx context.Context, report engine.Reporter) error {
 	pid, err := w.AtWork()
 	if err != nil || pid == 0 {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
 )
 
 // environ is what every terraform of the workspace gets: the process's own
@@ -106,6 +108,11 @@ func (w *Workspace) again(diagnostics []Diagnostic) bool {
 	return false
 }
 
+// silent is told what a plan does: there is nobody to hear it.
+type silent struct{}
+
+func (silent) Report(engine.Update) {}
+
 // recoverState pushes a state that an earlier terraform could not write to its
 // backend, and left in a file.
 func (w *Workspace) recoverState(ctx context.Context) error {
@@ -117,7 +124,8 @@ func (w *Workspace) recoverState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := runner.StatePush(ctx, left); err != nil {
+	push := func() error { return runner.StatePush(ctx, left) }
+	if err := w.unlocking(ctx, silent{}, push); err != nil {
 		p := w.explain(ctx, "the state that an earlier run could not save is still only in "+left, err, nil)
 		if p.Next == "" {
 			p.Next = "see what differs: terraform -chdir=" + w.root() + " state pull; then push it, or delete the file"

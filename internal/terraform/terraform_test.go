@@ -184,6 +184,9 @@ func TestStaleLock(t *testing.T) {
 			if stale := w.provedStale(lock, started{PID: 1, At: c.began}); stale != c.stale {
 				t.Errorf("stale: %t", stale)
 			}
+			if w.provedStale(lock, started{PID: 1, At: c.began, Ended: lock.created.Add(-time.Millisecond)}) {
+				t.Error("it was made after that apply had ended")
+			}
 		})
 	}
 }
@@ -335,7 +338,10 @@ func TestAdoption(t *testing.T) {
 		{create("aws_db_instance", map[string]any{"identifier": "g-prod"}), owned("arn:aws:rds:eu-central-1:1:db:g-dev", ""), ""},
 		{create("aws_s3_bucket", map[string]any{"bucket": "g-logs"}), owned("arn:aws:s3:::g-logs", ""), "g-logs"},
 		{create("aws_secretsmanager_secret", map[string]any{"name": "g/redis-auth"}), owned("arn:aws:secretsmanager:r:1:secret:g/redis-auth-AbCdEf", ""), "arn:aws:secretsmanager:r:1:secret:g/redis-auth-AbCdEf"},
-		{create("aws_iam_role", map[string]any{"name": "x"}), owned("arn:aws:iam::1:role/x", ""), ""},
+		{create("aws_iam_role", map[string]any{"name": "x"}), owned("arn:aws:iam::1:role/x", ""), "x"},
+		{create("aws_iam_openid_connect_provider", map[string]any{"url": "https://oidc.eks/id/A"}), owned("arn:aws:iam::1:oidc-provider/oidc.eks/id/A", ""), "arn:aws:iam::1:oidc-provider/oidc.eks/id/A"},
+		{create("aws_iam_openid_connect_provider", map[string]any{"url": "https://oidc.eks/id/A"}), owned("arn:aws:iam::1:oidc-provider/oidc.eks/id/B", ""), ""},
+		{create("aws_iam_policy", map[string]any{"name": "x"}), owned("arn:aws:iam::1:policy/x", ""), ""},
 	} {
 		if id, _ := isThe(c.change, c.resource); id != c.id && c.id != "" {
 			t.Errorf("%s of %s: %q, want %q", c.change.Type, c.resource.ARN, id, c.id)
@@ -344,8 +350,13 @@ func TestAdoption(t *testing.T) {
 			t.Errorf("%s of %s: %t", c.change.Type, c.resource.ARN, ok)
 		}
 	}
-	a := adoption{`module.x.aws_nat_gateway.this["a"]`: "nat-1", "module.x.aws_vpc.this": "vpc-1"}
-	if !a.gone([]Diagnostic{{Summary: "Cannot import non-existent remote object", Detail: `importing into module.x.aws_nat_gateway.this["a"] the provider`}}) || len(a) != 1 {
+	const nat = `module.x.aws_nat_gateway.this["a"]`
+	a := adoption{nat: {"nat-1", "nat-2"}, "module.x.aws_vpc.this": {"vpc-1"}}
+	gone := []Diagnostic{{Summary: "Cannot import non-existent remote object", Detail: "importing into " + nat + " the provider"}}
+	if !a.gone(gone) || len(a) != 2 || a[nat][0] != "nat-2" {
+		t.Errorf("the next of two is not tried: %v", a)
+	}
+	if !a.gone(gone) || len(a) != 1 {
 		t.Errorf("%v", a)
 	}
 	if a.gone(nil) {

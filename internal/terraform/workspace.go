@@ -29,12 +29,20 @@ type Options struct {
 	Targets     []string          // plan these resources alone, and what they need; empty: all
 	Backend     *S3               // where the state is; nil: in Dir
 	Env         map[string]string // environment variables over this process's own, such as AWS_PROFILE
-	// Owned lists what the account holds of the environment. With it, what an
-	// interrupted apply has made and not written down is found again; nil: it is
-	// not looked for.
-	Owned func(context.Context) ([]awscloud.Resource, error)
-	Grace time.Duration // what an interrupted apply gets to finish what it is at; 0: two minutes
-	Poll  time.Duration // how often an apply's messages are looked for; 0: 100 ms
+	// Account tells what it holds of the environment. With it, what a killed
+	// apply has made and not written down is found again; nil: it is not looked for.
+	Account Account
+	Grace   time.Duration // what an interrupted apply gets to finish what it is at; 0: two minutes
+	Poll    time.Duration // how often an apply's messages are looked for; 0: 100 ms
+}
+
+// Account is where the environment's resources are.
+type Account interface {
+	// Owned lists what carries the environment's tags, maybe also what is
+	// deleted already.
+	Owned(context.Context) ([]awscloud.Resource, error)
+	// Present keeps those that are really there.
+	Present(context.Context, []awscloud.Resource) ([]awscloud.Resource, error)
 }
 
 // S3 is where a state is kept.

@@ -2,7 +2,6 @@ package infra
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strings"
 
@@ -11,27 +10,33 @@ import (
 	"github.com/gamemetrics/gmctl/internal/terraform"
 )
 
-// Destroy removes the infrastructure with all data in its buckets. A database
-// that is protected from deletion ends it before anything is removed, unless
-// Unprotect is set. What the account still lists of the environment is told.
+// Destroy removes the infrastructure with all data in its buckets, and proves
+// that nothing with the environment's tags is left. A database that is protected
+// from deletion ends it before anything is removed, unless Unprotect is set.
 func (s *Stage) Destroy(ctx context.Context, report engine.Reporter) error {
 	at, err := s.visit(ctx)
-	if err != nil || at.noState {
+	if err != nil {
 		return err
 	}
-	if err := at.workspace.Await(ctx, report); err != nil {
-		return err
+	if at.noState {
+		return s.prove(ctx, at, report)
 	}
-	if err := s.liftProtection(ctx, at, report); err != nil {
-		return err
+	for _, step := range []func(context.Context, site, engine.Reporter) error{
+		s.awaitEarlier, s.liftProtection, s.awaitSettled, s.removeDetached, s.emptyBuckets, s.takeOver, s.destroyAll, s.removeOrphans, s.prove,
+	} {
+		if err := step(ctx, at, report); err != nil {
+			return err
+		}
 	}
-	if err := s.emptyBuckets(ctx, at, report); err != nil {
-		return err
-	}
-	if err := s.carryOut(ctx, at, engine.GoalAbsent, report); err != nil {
-		return err
-	}
-	return s.sweep(ctx, at, report)
+	return nil
+}
+
+func (s *Stage) awaitEarlier(ctx context.Context, at site, report engine.Reporter) error {
+	return at.workspace.Await(ctx, report)
+}
+
+func (s *Stage) destroyAll(ctx context.Context, at site, report engine.Reporter) error {
+	return s.carryOut(ctx, at, engine.GoalAbsent, report)
 }
 
 // protectedDatabase is where Terraform has the database.
@@ -87,26 +92,6 @@ func (s *Stage) emptyBuckets(ctx context.Context, at site, report engine.Reporte
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// sweep tells what still carries the environment's tags. AWS lists some kinds
-// for an hour after they are deleted, and keys for a week, so that this is no
-// failure.
-func (s *Stage) sweep(ctx context.Context, at site, report engine.Reporter) error {
-	owned, err := at.session.Owned(ctx, s.tags())
-	if err != nil {
-		return err
-	}
-	var left []string
-	for _, resource := range owned {
-		if !strings.Contains(resource.ARN, ":kms:") {
-			left = append(left, resource.ARN)
-		}
-	}
-	if len(left) > 0 {
-		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: fmt.Sprintf("AWS still lists %d resources of the environment: %s", len(left), strings.Join(left, ", "))})
 	}
 	return nil
 }

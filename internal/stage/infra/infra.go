@@ -31,6 +31,7 @@ type Options struct {
 	Env         map[string]string // environment variables for terraform, such as AWS_PROFILE
 	LocalState  bool              // keep the state in Dir, not in S3
 	Unprotect   bool              // Destroy lifts the protection from deletion
+	KeepVolumes bool              // Destroy leaves the volumes that Kubernetes made, with their data
 }
 
 // Stage is the infrastructure.
@@ -89,7 +90,7 @@ func (s *Stage) visit(ctx context.Context) (site, error) {
 func (s *Stage) workspaceOptions(binary terraform.Binary, at site, variables map[string]any) terraform.Options {
 	options := terraform.Options{
 		Binary: binary, Dir: s.Dir, Environment: s.Template, Variables: variables, Env: s.Env,
-		Owned: func(ctx context.Context) ([]awscloud.Resource, error) { return at.session.Owned(ctx, s.tags()) },
+		Account: s.account(at.session),
 	}
 	switch {
 	case at.noState:
@@ -152,6 +153,9 @@ func (s *Stage) stateKey() string { return s.Project + "/" + s.Environment + "/t
 func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
 	at, err := s.settle(ctx, report)
 	if err != nil {
+		return err
+	}
+	if err := s.heal(ctx, at, report); err != nil {
 		return err
 	}
 	if err := s.carryOut(ctx, at, engine.GoalPresent, report); err != nil {

@@ -183,11 +183,20 @@ func destroyed(t *testing.T, options infra.Options) {
 		t.Errorf("%+v", database)
 	}
 	told := &updates{}
+	outputs, err := stage.Outputs(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := makeStrange(t, outputs)
 	if err := stage.Destroy(ctx, told); err != nil {
 		t.Fatal(err, problem.From(err).Next)
 	}
-	if !told.said("lifting the protection") || !told.said("emptying bucket") || told.said("AWS still lists") {
+	if !told.said("lifting the protection") || !told.said("emptying bucket") {
 		t.Errorf("%q", told.all)
+	}
+	unknown.gone(t, told)
+	if plan, err := stage.Plan(ctx, engine.GoalAbsent); err != nil || !plan.Empty() {
+		t.Errorf("left to remove: %+v, %v", plan, err)
 	}
 	if health, err := stage.Check(ctx); err != nil || health.State != engine.StateAbsent {
 		t.Errorf("%+v, %v", health, err)

@@ -29,7 +29,7 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		return engine.Plan{}, err
 	}
 	if at.noState && goal == engine.GoalAbsent {
-		return engine.Plan{}, nil
+		return s.planLeftovers(ctx, at)
 	}
 	pid, err := at.workspace.AtWork()
 	if err != nil {
@@ -57,9 +57,12 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		plan.Discard()
 		plan = nil
 		if goal == engine.GoalPresent {
-			if result, err = s.planRedis(ctx, at, result); err != nil {
-				return result, err
-			}
+			result, err = s.planRedis(ctx, at, result)
+		} else {
+			result, err = s.planLeftovers(ctx, at)
+		}
+		if err != nil {
+			return result, err
 		}
 	}
 	s.planned = &planned{goal, time.Now(), result, plan}

@@ -7,7 +7,9 @@ RDS: master passwords that RDS manages in Secrets Manager, exported logs.
 ElastiCache: whether minor versions are upgraded by themselves.
 ECR: repositories that lead to the emulator's own registry, images that indices
 refer to, that deleted images are gone from the registry too.
-Resource Groups Tagging: resources of EC2, EKS, RDS and Secrets Manager.
+EC2: client tokens, by which a request that is sent again makes nothing twice.
+Resource Groups Tagging: resources of EC2, EKS, Elastic Load Balancing, RDS and
+Secrets Manager.
 
 EMULATOR_EKS_SECONDS is how long EKS takes to create or update something.
 EMULATOR_EKS_ENDPOINT and EMULATOR_EKS_CA (PEM in base64) lead to a Kubernetes
@@ -25,7 +27,7 @@ import uuid
 import nodegroups
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2, ecr, eks, elasticache, rds, secretsmanager, tagging
+from ministack.services import alb, ec2, ecr, eks, elasticache, rds, secretsmanager, tagging
 
 EKS_SECONDS = float(os.environ.get("EMULATOR_EKS_SECONDS", "1"))
 
@@ -402,9 +404,32 @@ def cache_cluster_xml(cluster):
     return cache_cluster_in_ministack(cluster) + "<AutoMinorVersionUpgrade>%s</AutoMinorVersionUpgrade>" % upgraded
 
 
+answers = {}  # (account, region, action, client token) -> what the first request got
+
+
+def once(action, handle):
+    """An action that answers a request with the same client token as before."""
+
+    def answer(params):
+        token = params.get("ClientToken")
+        token = token[0] if isinstance(token, list) else token
+        if not token:
+            return handle(params)
+        key = (get_account_id(), get_region(), action, token)
+        if key not in answers:
+            found = handle(params)
+            if found[0] != 200:
+                return found
+            answers[key] = found
+        return answers[key]
+
+    return answer
+
+
 # Resource types as they stand in ARNs, by the prefix of EC2's ids.
 EC2_TYPES = {
     "eipalloc": "elastic-ip",
+    "eni": "network-interface",
     "igw": "internet-gateway",
     "lt": "launch-template",
     "nat": "natgateway",
@@ -412,6 +437,7 @@ EC2_TYPES = {
     "sg": "security-group",
     "sgr": "security-group-rule",
     "subnet": "subnet",
+    "vol": "volume",
     "vpc": "vpc",
     "vpce": "vpc-endpoint",
 }
@@ -496,13 +522,23 @@ def batch_delete_image(data):
                 }
             )
     return ecr.json_response(body)
+def collect_elb():
+    for arn, tags in alb._tags.items():
+        yield arn, tagging._normalise_list(tags)
 
 
 def main():
     tagging._COLLECTORS.update(
-        ec2=collect_ec2, eks=collect_eks, rds=collect_rds, secretsmanager=tagging._collect_secretsmanager
+        ec2=collect_ec2,
+        eks=collect_eks,
+        elasticloadbalancing=collect_elb,
+        rds=collect_rds,
+        secretsmanager=tagging._collect_secretsmanager,
     )
     eks._handle_request_sync = handle_eks
+    for action, handle in list(ec2._ACTION_MAP.items()):
+        if action.startswith(("Create", "Allocate", "Run")):
+            ec2._ACTION_MAP[action] = once(action, handle)
     rds._instance_xml = instance_xml
     elasticache._cluster_xml_inner = cache_cluster_xml
     ecr._repo_uri = repository_uri
