@@ -34,6 +34,7 @@ type Environment struct {
 	Dirs     paths.Dirs
 	Graph    *engine.Graph
 
+	configPath string // of gmctl.yaml; empty: there is none
 	platform platform
 }
 
@@ -71,7 +72,7 @@ func Open(cfg *config.Config, name string, options Options) (*Environment, error
 	if err := options.check(name, settings.Provider); err != nil {
 		return nil, err
 	}
-	e := &Environment{Name: name, Provider: settings.Provider, Dirs: dirs}
+	e := &Environment{Name: name, Provider: settings.Provider, Dirs: dirs, configPath: cfg.Path}
 	switch settings.Provider {
 	case config.ProviderAWS:
 		e.platform = newAWSPlatform(name, dirs, settings.AWS, options)
@@ -122,12 +123,17 @@ func (e *Environment) Lock(command string) (*engine.Lock, error) {
 // Engine returns the engine over the environment's stages. Its journal is open
 // until Close of the engine's journal; hold the Lock while it writes.
 func (e *Environment) Engine(sink engine.Sink, command string) (*engine.Engine, error) {
+	return e.EngineOf(e.Graph, sink, command)
+}
+
+// EngineOf is Engine over other stages, such as those of an upgrade.
+func (e *Environment) EngineOf(graph *engine.Graph, sink engine.Sink, command string) (*engine.Engine, error) {
 	journal, err := engine.OpenJournal(e.JournalPath())
 	if err != nil {
 		return nil, err
 	}
 	return engine.New(engine.Options{
-		Env: e.Name, Command: command, Graph: e.Graph, Journal: journal, Sink: sink, Who: e.platform.who,
+		Env: e.Name, Command: command, Graph: graph, Journal: journal, Sink: sink, Who: e.platform.who,
 	}), nil
 }
 

@@ -130,6 +130,8 @@ func (c *Client) evict(ctx context.Context, pod *corev1.Pod) error {
 }
 
 // blockedBy names the budget that keeps a pod where it is, with its arithmetic.
+// The API server's refusal stands in for a budget that is not found; nil: there
+// was none, and without a budget nothing keeps the pod.
 func (c *Client) blockedBy(ctx context.Context, pod *corev1.Pod, refusal error) (string, error) {
 	budgets, err := c.budgets(ctx, pod.Namespace)
 	if err != nil {
@@ -145,6 +147,9 @@ func (c *Client) blockedBy(ctx context.Context, pod *corev1.Pod, refusal error) 
 		texts = append(texts, fmt.Sprintf("PodDisruptionBudget %s: %s", budget.Name, arithmetic(budget)))
 	}
 	if len(texts) == 0 {
+		if refusal == nil {
+			return "", nil
+		}
 		texts = []string{refusal.Error()}
 	}
 	return fmt.Sprintf("pod %s/%s is kept by %s", pod.Namespace, pod.Name, strings.Join(texts, "; ")), nil
@@ -184,4 +189,29 @@ func (c *Client) BlockingPDBs(ctx context.Context) ([]BlockingPDB, error) {
 		}
 	}
 	return blocking, nil
+}
+
+// Blocked names a pod of a cordoned node that a disruption budget keeps there,
+// with the budget, or nothing: what somebody else's drain may wait for.
+func (c *Client) Blocked(ctx context.Context) (string, error) {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, node := range nodes {
+		if !node.Cordoned {
+			continue
+		}
+		pods, err := c.evictable(ctx, node.Name)
+		if err != nil {
+			return "", err
+		}
+		for i := range pods {
+			blocked, err := c.blockedBy(ctx, &pods[i], nil)
+			if err != nil || blocked != "" {
+				return blocked, err
+			}
+		}
+	}
+	return "", nil
 }

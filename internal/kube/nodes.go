@@ -94,3 +94,22 @@ func (c *Client) Cordon(ctx context.Context, node string, cordoned bool) error {
 	}
 	return explain(err, ref.String()+" could not be cordoned")
 }
+
+// PodsByNode counts the pods that are placed on each node and have not ended.
+func (c *Client) PodsByNode(ctx context.Context) (map[string]int, error) {
+	list, err := c.list(ctx, core("Pod"), "", "")
+	if err != nil {
+		return nil, explain(err, "the pods could not be listed")
+	}
+	pods, err := typed[corev1.Pod](list)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for i := range pods {
+		if phase := pods[i].Status.Phase; phase != corev1.PodSucceeded && phase != corev1.PodFailed && pods[i].Spec.NodeName != "" {
+			counts[pods[i].Spec.NodeName]++
+		}
+	}
+	return counts, nil
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/kafka"
 	"github.com/gamemetrics/gmctl/internal/cli/kubeconfig"
 	"github.com/gamemetrics/gmctl/internal/cli/logs"
+	"github.com/gamemetrics/gmctl/internal/cli/nodes"
 	"github.com/gamemetrics/gmctl/internal/cli/parts"
 	"github.com/gamemetrics/gmctl/internal/cli/plan"
 	"github.com/gamemetrics/gmctl/internal/cli/psql"
@@ -25,6 +26,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/status"
 	"github.com/gamemetrics/gmctl/internal/cli/teardown"
 	"github.com/gamemetrics/gmctl/internal/cli/up"
+	"github.com/gamemetrics/gmctl/internal/cli/upgrade"
 	"github.com/gamemetrics/gmctl/internal/cli/version"
 )
 
@@ -54,6 +56,11 @@ machine, in the background, with no cloud account and nothing to install.`,
 		history.NewCommand(f),
 		meantBy(teardown.NewCommand(f), "stop", "destroy", "delete", "rm"),
 	)
+	group(cmd, "Cluster",
+		upgrade.NewCommand(f),
+		meantBy(nodes.NewCommand(f), "node", "nodegroup", "nodegroups"),
+		kubeconfig.NewCommand(f),
+	)
 	group(cmd, "Events, Kafka, PostgreSQL",
 		events.NewCommand(f),
 		kafka.NewCommand(f),
@@ -68,7 +75,6 @@ machine, in the background, with no cloud account and nothing to install.`,
 		doctor.NewCommand(f),
 		initcmd.NewCommand(f),
 		eject.NewCommand(f),
-		kubeconfig.NewCommand(f),
 		parts.NewCommand(f),
 		version.NewCommand(f),
 		completion.NewCommand(f),

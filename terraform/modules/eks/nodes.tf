@@ -63,16 +63,16 @@ resource "aws_launch_template" "node" {
 resource "aws_eks_node_group" "this" {
   for_each = var.node_groups
 
-  cluster_name    = aws_eks_cluster.this.name
-  node_group_name = each.key
-  version         = aws_eks_cluster.this.version
-  node_role_arn   = aws_iam_role.node.arn
-  subnet_ids      = var.subnet_ids
-  instance_types  = each.value.instance_types
-  capacity_type   = each.value.capacity_type
-  ami_type        = each.value.ami_type
-  labels          = merge({ "gamemetrics.io/node-group" = each.key }, each.value.labels)
-  tags            = { Name = each.key }
+  cluster_name           = aws_eks_cluster.this.name
+  node_group_name_prefix = "${each.key}-"
+  version                = aws_eks_cluster.this.version
+  node_role_arn          = aws_iam_role.node.arn
+  subnet_ids             = var.subnet_ids
+  instance_types         = each.value.instance_types
+  capacity_type          = each.value.capacity_type
+  ami_type               = each.value.ami_type
+  labels                 = merge({ "gamemetrics.io/node-group" = each.key }, each.value.labels)
+  tags                   = { Name = each.key }
 
   launch_template {
     id      = aws_launch_template.node[each.key].id
@@ -100,6 +100,10 @@ resource "aws_eks_node_group" "this" {
   }
 
   lifecycle {
+    # Another instance type is another group: the new nodes stand before the old
+    # ones are drained. gmctl nodes replace does the same, and names what blocks.
+    create_before_destroy = true
+
     # The cluster autoscaler's, between min_size and max_size.
     ignore_changes = [scaling_config[0].desired_size]
   }
