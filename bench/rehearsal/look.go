@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
@@ -71,6 +72,7 @@ func (r *run) look(ctx context.Context) error {
 // what their controllers write: their generations.
 func (r *run) versions(ctx context.Context) (map[string]int64, error) {
 	config := r.account.Kube.AdminConfig()
+	config.WarningHandler = rest.NoWarnings{} // of what is deprecated: everything is looked at
 	lookup, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, err
