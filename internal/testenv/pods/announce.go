@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +26,7 @@ var (
 func (p *pod) announce() error {
 	forwards := map[int]int{}
 	var logs []any
-	for _, c := range append(p.inits[:len(p.inits):len(p.inits)], p.mains...) {
+	for _, c := range slices.Concat(p.inits, p.mains) {
 		for _, port := range c.spec.Ports {
 			here, err := p.sandbox.forward(int(port.ContainerPort))
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -167,12 +168,12 @@ func (c *container) prepare(img *image) (program, error) {
 	if err != nil {
 		return program{}, err
 	}
-	args := append(img.config.Entrypoint[:len(img.config.Entrypoint):len(img.config.Entrypoint)], img.config.Cmd...)
+	args := slices.Concat(img.config.Entrypoint, img.config.Cmd)
 	switch { // a command replaces the image's arguments too
 	case len(c.spec.Command) > 0:
 		args = append(expandAll(c.spec.Command, env), expandAll(c.spec.Args, env)...)
 	case len(c.spec.Args) > 0:
-		args = append(img.config.Entrypoint[:len(img.config.Entrypoint):len(img.config.Entrypoint)], expandAll(c.spec.Args, env)...)
+		args = slices.Concat(img.config.Entrypoint, expandAll(c.spec.Args, env))
 	}
 	if len(args) == 0 {
 		return program{}, errors.New("no command specified")

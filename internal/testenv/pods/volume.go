@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -102,9 +103,7 @@ func (r resolver) projected(ctx context.Context, source *core.ProjectedVolumeSou
 		if err != nil {
 			return nil, err
 		}
-		for name, file := range files {
-			all[name] = file
-		}
+		maps.Copy(all, files)
 	}
 	return all, nil
 }

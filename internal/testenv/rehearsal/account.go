@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -137,8 +138,8 @@ func (a *Account) Env() ([]string, error) {
 // Stop ends all of it and leaves nothing behind.
 func (a *Account) Stop() error {
 	var errs []error
-	for i := len(a.stops) - 1; i >= 0; i-- {
-		errs = append(errs, a.stops[i]())
+	for _, stop := range slices.Backward(a.stops) {
+		errs = append(errs, stop())
 	}
 	a.stops = nil
 	return errors.Join(errs...)
