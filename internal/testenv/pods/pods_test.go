@@ -157,6 +157,20 @@ func (p *place) service(name, pod string, port int32) {
 	}
 }
 
+// awaitService waits until a service leads to its pod, which is a moment after
+// the pod is ready.
+func (p *place) awaitService(name string, port int) {
+	p.t.Helper()
+	p.eventually("service "+name+" to lead to its pod", func() (string, bool) {
+		conn, err := p.runner.Dial(p.t.Context(), p.namespace, name, port)
+		if err != nil {
+			return err.Error(), false
+		}
+		_ = conn.Close() // nothing was sent
+		return "", true
+	})
+}
+
 // ask makes an HTTP request of a service.
 func (p *place) ask(service string, port int, path string) string {
 	p.t.Helper()
@@ -231,6 +245,7 @@ func TestAContainerSeesWhatItsPodSays(t *testing.T) {
 	})
 	p.service("seen", "sees", 80)
 	p.awaitReady("sees")
+	p.awaitService("seen", 80)
 	for path, want := range map[string]string{
 		"/args":                                    "guest for db $(HOST) $(UNKNOWN)",
 		"/env?name=FROM_IMAGE":                     "yes",
@@ -272,6 +287,7 @@ func TestPodsReachTheOutsideByRoutes(t *testing.T) {
 	p.pod("client", nil)
 	p.service("client", "client", 80)
 	p.awaitReady("client")
+	p.awaitService("client", 80)
 	for target, want := range map[string]string{
 		"db.example.com:5432":             "HTTP/1.0 404 Not Found <nil>",
 		fmt.Sprintf("127.0.0.1:%d", port): "HTTP/1.0 404 Not Found <nil>",
@@ -347,6 +363,7 @@ func TestAnUnhealthyContainerIsRestarted(t *testing.T) {
 	})
 	p.service("sick", "sick", 80)
 	p.awaitReady("sick")
+	p.awaitService("sick", 80)
 	p.ask("sick", 80, "/sicken")
 	p.eventually("the restart", func() (string, bool) {
 		status := p.get("sick").Status.ContainerStatuses[0]
