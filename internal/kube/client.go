@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,10 +18,13 @@ import (
 
 // ErrNotThere is the error of who has no cluster to open yet: what it holds is
 // not known, and nothing is wrong.
-var ErrNotThere = errors.New("the cluster is not there yet") //nolint:gochecknoglobals // a sentinel
+var ErrNotThere = errors.New("the cluster is not there yet")
 
 // fieldManager names gmctl to the API server as the owner of the fields it sets.
 const fieldManager = "gmctl"
+
+// connectTimeout bounds the way to an address where no one answers.
+const connectTimeout = 10 * time.Second
 
 // Config says where an API server is and how to be known there.
 type Config struct {
@@ -65,6 +69,7 @@ func Open(config Config) (*Client, error) {
 		QPS:            -1, // the API server's own fairness decides
 		UserAgent:      "gmctl/" + buildinfo.Get().Version,
 		WarningHandler: rest.NoWarnings{}, // they would go to stderr past the events
+		Dial:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig: rest.TLSClientConfig{
 			CAData: config.CA, CertData: config.ClientCert, KeyData: config.ClientKey,
 		},

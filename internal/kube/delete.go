@@ -132,6 +132,7 @@ func (c *Client) awaitGone(ctx context.Context, all ...Ref) error {
 	var (
 		left  = all
 		last  string
+		told  string // what goes at once is not told
 		since = time.Now()
 	)
 	for first := true; ; first = false {
@@ -145,23 +146,37 @@ func (c *Client) awaitGone(ctx context.Context, all ...Ref) error {
 		message := fmt.Sprintf("%s to go%s", some(names(remaining)), why)
 		if len(remaining) < len(left) || message != last {
 			last, since = message, time.Now()
-			if !first {
-				tell(ctx, engine.Update{
-					Kind: engine.UpdateWaiting, Message: message,
-					Done: int64(len(all) - len(remaining)), Total: int64(len(all)), Unit: "objects", Usually: 30 * time.Second,
-				})
-			}
+		}
+		if !first && message != told {
+			told = message
+			tell(ctx, engine.Update{
+				Kind: engine.UpdateWaiting, Message: message,
+				Done: int64(len(all) - len(remaining)), Total: int64(len(all)), Unit: "objects", Usually: 30 * time.Second,
+			})
 		}
 		if left = remaining; time.Since(since) > c.pace.deletion {
-			return &problem.Error{
-				What: fmt.Sprintf("%s does not go, and nothing has changed for %s", left[0], c.pace.deletion), Cause: errors.New(strings.TrimPrefix(why, ": ")),
-				Next: "see to what holds it, then run it again: it goes on from there",
-			}
+			return stuck(left[0], why, c.pace.deletion)
 		}
 		if err := sleep(ctx, c.pace.poll/2); err != nil {
 			return err
 		}
 	}
+}
+
+// stuck is the error of what does not go.
+func stuck(ref Ref, why string, after time.Duration) error {
+	p := &problem.Error{
+		What: fmt.Sprintf("%s does not go, and nothing has changed for %s", ref, after),
+		Next: "see to what holds it, then run it again: it goes on from there",
+	}
+	if why = strings.TrimPrefix(why, ": "); why != "" {
+		p.Cause = errors.New(why)
+	}
+	if strings.HasPrefix(why, "finalizer ") {
+		p.Next = "its finalizer is for an operator to remove: see whether that runs; where it never will, remove it: " +
+			fmt.Sprintf(`kubectl patch %s %s -n %s --type=merge -p '{"metadata":{"finalizers":null}}'`, strings.ToLower(ref.Kind), ref.Name, ref.Namespace)
+	}
+	return p
 }
 
 func names(all []Ref) []string {
@@ -196,19 +211,32 @@ func (c *Client) stillThere(ctx context.Context, all []Ref) ([]Ref, string, erro
 			continue
 		}
 		left = append(left, all[i])
-		if why == "" {
-			why = holder(object)
+		if why != "" {
+			continue
+		}
+		var err error
+		if why, err = c.holder(ctx, object); err != nil {
+			return nil, "", err
 		}
 	}
 	return left, why, nil
 }
 
 // holder says what keeps an object that is being deleted.
-func holder(object *unstructured.Unstructured) string {
+func (c *Client) holder(ctx context.Context, object *unstructured.Unstructured) (string, error) {
 	var texts []string
 	for _, found := range conditions(object) {
 		if strings.HasPrefix(found.Type, "Namespace") && found.Status == "True" {
 			texts = append(texts, found.Message)
+		}
+	}
+	if workload(RefOf(object)) {
+		pods, err := c.podsOf(ctx, object)
+		if err != nil {
+			return "", explain(err, "the pods of "+RefOf(object).String()+" could not be read")
+		}
+		for i := range pods {
+			texts = append(texts, fmt.Sprintf("pod %s on node %s has not ended", pods[i].Name, pods[i].Spec.NodeName))
 		}
 	}
 	if len(texts) == 0 {
@@ -217,9 +245,9 @@ func holder(object *unstructured.Unstructured) string {
 		}
 	}
 	if len(texts) == 0 {
-		return ""
+		return "", nil
 	}
-	return ": " + strings.Join(texts, "; ")
+	return ": " + some(texts), nil
 }
 
 // proveGone looks for the set's label in everything that the cluster serves.

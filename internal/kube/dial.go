@@ -23,6 +23,9 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
+// lastWord is how long the reason of an end may come after the end itself.
+const lastWord = 200 * time.Millisecond
+
 // Dial connects to a port of a service: to a ready pod of it, through the API
 // server. Nothing listens on this machine for it.
 func (c *Client) Dial(ctx context.Context, namespace, service string, port int) (net.Conn, error) {
@@ -182,7 +185,9 @@ func newForward(connection httpstream.Connection, pod string, port int) (net.Con
 	}
 	near, far := net.Pipe()
 	f := &forward{Conn: near, connection: connection, remote: podAddr{pod, port}}
+	said := make(chan struct{})
 	f.copies.Go(func() {
+		defer close(said)
 		text, err := io.ReadAll(failures)
 		if err == nil && len(text) > 0 {
 			f.fail(errors.New(strings.TrimSpace(string(text))))
@@ -191,6 +196,10 @@ func newForward(connection httpstream.Connection, pod string, port int) (net.Con
 	})
 	f.copies.Go(func() {
 		io.Copy(far, data)
+		select { // why it ended comes on the other stream
+		case <-said:
+		case <-time.After(lastWord):
+		}
 		far.Close()
 	})
 	f.copies.Go(func() {

@@ -19,7 +19,7 @@ import (
 
 // errNoKind is the error of a kind that the cluster does not know: its CRD is
 // not there.
-var errNoKind = errors.New("the cluster does not know this kind") //nolint:gochecknoglobals // a sentinel
+var errNoKind = errors.New("the cluster does not know this kind")
 
 // kind is what the API server serves.
 type kind struct {
