@@ -151,17 +151,17 @@ func (p *awsPlatform) values(ctx context.Context, overlay string) (manifests.Val
 			"Project": p.config.Project, "Environment": p.name, "EnvironmentId": outputs.Environment.ID, "ManagedBy": "gmctl",
 		},
 	}
-	if overlay != setApps {
+	if overlay != setApps && overlay != setKafka {
 		return values, nil
+	}
+	if values.SecretVersions, err = p.secrets.Versions(ctx); err != nil || overlay == setKafka {
+		return values, err
 	}
 	if values.Image, err = p.image.Reference(ctx); err != nil {
 		return values, err
 	}
 	client, err := p.kube(ctx)
 	if err != nil {
-		return values, err
-	}
-	if values.SecretVersions, err = p.secrets.Versions(ctx); err != nil {
 		return values, err
 	}
 	values.KafkaCA, err = kafkaCA(ctx, client)

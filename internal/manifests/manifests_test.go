@@ -205,6 +205,48 @@ func TestPodsAreMadeAnewWhenTheirConfigurationChanges(t *testing.T) {
 	}
 }
 
+// After a rotation those who read the secret must read it anew, and no one else.
+func TestWhatReadsASecretIsMadeAnewAfterARotation(t *testing.T) {
+	stamps := func(rotated string) map[string]string {
+		v := values()
+		v.SecretVersions = map[string]string{rotated: "2"}
+		for _, name := range []string{"gamemetrics/database-master", "gamemetrics/database", "gamemetrics/kafka", "kafka/gamemetrics-kafka-password"} {
+			if name != rotated {
+				v.SecretVersions[name] = "1"
+			}
+		}
+		found := map[string]string{}
+		for _, overlay := range []string{"overlays/dev/kafka", "overlays/dev/apps"} {
+			for _, object := range render(t, overlay, v) {
+				stamp := object.GetAnnotations()[manifests.ConfigAnnotation]
+				if stamp == "" {
+					stamp, _, _ = unstructured.NestedString(object.Object, "spec", "template", "metadata", "annotations", manifests.ConfigAnnotation)
+				}
+				found[object.GetKind()+" "+object.GetName()] = stamp
+			}
+		}
+		return found
+	}
+	before := stamps("")
+	for rotated, want := range map[string][]string{
+		"gamemetrics/database-master":      {"Job schema"},
+		"gamemetrics/database":             {"Deployment ingestion", "Deployment relay", "Job schema"},
+		"gamemetrics/kafka":                {"Deployment relay"},
+		"kafka/gamemetrics-kafka-password": {"KafkaUser gamemetrics"},
+	} {
+		var changed []string
+		for name, stamp := range stamps(rotated) {
+			if stamp != before[name] {
+				changed = append(changed, name)
+			}
+		}
+		slices.Sort(changed)
+		if !slices.Equal(changed, want) {
+			t.Errorf("after a rotation of %s these are made anew: %v, want %v", rotated, changed, want)
+		}
+	}
+}
+
 func TestWhatIsNotKnownYetIsNamed(t *testing.T) {
 	for _, test := range []struct {
 		overlay string

@@ -12,12 +12,13 @@ import (
 
 // ConfigAnnotation is, on a pod, the hash of the configuration it was started
 // with and of the versions of its secrets: Kubernetes restarts no pod because
-// these have changed.
+// these have changed. On a KafkaUser it is that of its password's version:
+// Strimzi does not watch the Secret, and would come to it minutes later.
 const ConfigAnnotation = "gmctl.gamemetrics.io/config"
 
-// stampConfig puts the annotation on the object's pods if they read ConfigMaps
-// that are among the objects, or Secrets whose version (by NAMESPACE/NAME) is
-// known.
+// stampConfig puts the annotation on the object's pods, or on a KafkaUser, if
+// they read ConfigMaps that are among the objects, or Secrets whose version (by
+// NAMESPACE/NAME) is known.
 func stampConfig(object *unstructured.Unstructured, objects []*unstructured.Unstructured, versions map[string]string) error {
 	read := references(object, "configMap")
 	var contents []any
@@ -39,18 +40,26 @@ func stampConfig(object *unstructured.Unstructured, objects []*unstructured.Unst
 		return err
 	}
 	sum := sha256.Sum256(text)
-	return unstructured.SetNestedField(object.Object, hex.EncodeToString(sum[:8]),
-		"spec", "template", "metadata", "annotations", ConfigAnnotation)
+	where := []string{"metadata", "annotations", ConfigAnnotation}
+	if object.GetKind() != kafkaUser {
+		where = append([]string{"spec", "template"}, where...)
+	}
+	return unstructured.SetNestedField(object.Object, hex.EncodeToString(sum[:8]), where...)
 }
 
+const kafkaUser = "KafkaUser"
+
 // references names the ConfigMaps (kind "configMap") or Secrets ("secret") that
-// the object's pods read.
+// the object's pods, or a KafkaUser, read.
 func references(object *unstructured.Unstructured, kind string) map[string]bool {
 	names := make(map[string]bool)
 	add := func(from map[string]any, path ...string) {
 		if name, ok, _ := unstructured.NestedString(from, path...); ok {
 			names[name] = true
 		}
+	}
+	if object.GetKind() == kafkaUser {
+		add(object.Object, "spec", "authentication", "password", "valueFrom", kind+"KeyRef", "name")
 	}
 	for _, container := range containers(object) {
 		for _, source := range mapsIn(container["envFrom"]) {

@@ -283,9 +283,15 @@ func (s *Stage) Destroy(ctx context.Context, _ engine.Reporter) error {
 	return nil
 }
 
-// Versions returns the versions of the sources by the names of their copies, so
-// that who uses them can be rolled when one changes.
+// Versions returns what the pods that read a copy are to be made for: it changes
+// when a rotation reaches the copy, by NAMESPACE/NAME. While a copy is still
+// behind it is another than before and after, so that neither a plan nor pods
+// that come too early hide that they are to be made again.
 func (s *Stage) Versions(ctx context.Context) (map[string]string, error) {
+	cluster, err := s.Cluster(ctx)
+	if err != nil {
+		return nil, err
+	}
 	vault, err := s.Vault(ctx)
 	if err != nil {
 		return nil, err
@@ -296,9 +302,18 @@ func (s *Stage) Versions(ctx context.Context) (map[string]string, error) {
 	}
 	versions := make(map[string]string, len(copies))
 	for _, one := range copies {
-		if versions[one.Namespace+"/"+one.Name], err = vault.SecretVersion(ctx, one.Source); err != nil {
+		version, err := vault.SecretVersion(ctx, one.Source)
+		if err != nil {
 			return nil, err
 		}
+		found, err := cluster.Secret(ctx, one.Namespace, one.Name)
+		if err != nil {
+			return nil, err
+		}
+		if differs(one, version, found) != "" {
+			version += " to come"
+		}
+		versions[one.Namespace+"/"+one.Name] = version
 	}
 	return versions, nil
 }
