@@ -2,11 +2,13 @@ package upgrade
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // lastGroup is drained last: Kafka's brokers live there.
@@ -34,6 +36,9 @@ func (o *Options) Graph(ctx context.Context, to string) (*engine.Graph, error) {
 		return nil, err
 	}
 	groups = inOrder(groups)
+	if err := noneTwice(groups); err != nil {
+		return nil, err
+	}
 	var c chain
 	steps := way(plane.Version, to)
 	if len(steps) == 0 {
@@ -62,6 +67,22 @@ func (o *Options) Graph(ctx context.Context, to string) (*engine.Graph, error) {
 		return version == to, err
 	}})
 	return engine.NewGraph(c...)
+}
+
+// noneTwice refuses to upgrade in the midst of a replacement, for which two
+// groups stand side by side.
+func noneTwice(groups []awscloud.NodeGroup) error {
+	known := map[string]bool{}
+	for _, group := range groups {
+		if known[group.Title] {
+			return &problem.Error{
+				What: "there are two node groups " + group.Title + ": a replacement has not come to its end",
+				Next: fmt.Sprintf("bring it there first: gmctl nodes replace %s --instance-type TYPE", group.Title),
+			}
+		}
+		known[group.Title] = true
+	}
+	return nil
 }
 
 // chain is a graph of stages one after the other.

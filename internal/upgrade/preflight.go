@@ -136,7 +136,6 @@ func Blocking(findings []Finding) error {
 	}
 }
 
-
 // PreflightReplace looks for what would stall the replacement of a node group.
 func (o *Options) PreflightReplace(ctx context.Context, instanceType string) ([]Finding, error) {
 	var findings []Finding

@@ -20,6 +20,9 @@ const (
 	nodeUsually  = 4 * time.Minute // for each
 )
 
+// evictionFailure is EKS's code for a drain that a pod or its budget held up.
+const evictionFailure = "PodEvictionFailure"
+
 // step is what all steps are: nothing that has a health, or could be undone.
 type step struct{}
 
@@ -203,15 +206,15 @@ func (s *nodeGroup) Apply(ctx context.Context, report engine.Reporter) error {
 				}
 			}
 			update.Usually = time.Duration(max(update.Total, 1)) * nodeUsually
-			if now, err := s.Kubernetes.Blocked(ctx); err == nil {
-				if blocked = now; blocked != "" {
-					update.Message += ": " + blocked
-				}
+			if now, err := s.Kubernetes.Blocked(ctx); err == nil && now != "" {
+				blocked = now
+				update.Message += ": " + blocked
 			}
 			return update
 		},
 	}, report)
-	if p, ok := errors.AsType[*problem.Error](err); ok && blocked != "" && ctx.Err() == nil {
+	// By then EKS has given the node its pods back, and nothing is blocked any more.
+	if p, ok := errors.AsType[*problem.Error](err); ok && blocked != "" && strings.Contains(p.Error(), evictionFailure) {
 		p.Cause = errors.Join(p.Cause, errors.New(blocked))
 		p.Next = "give the workload another replica or the budget more room, then run it again; or add --force, which does not mind the budget"
 	}

@@ -6,6 +6,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -156,18 +157,18 @@ func (r Rollout) prepare(ctx context.Context, opts *Options, options *upgrade.Op
 	return err == nil, err
 }
 
-// nothing reports whether no step has anything to do; what Terraform has to do
-// besides is no step's.
+// nothing reports whether no step has anything to do. Terraform, the last, has if
+// it was not yet told of what an earlier run did, as after a kill: then it takes
+// note of what is there. What it would make or remove is no rollout's.
 func nothing(planned render.PlanDocument) bool {
+	last := len(planned.Stages) - 1
 	for i, stage := range planned.Stages {
-		if i < len(planned.Stages)-1 && (len(stage.Changes) > 0 || stage.Deferred != "" || stage.Resume != "") {
-			return false
-		}
-		if stage.Deferred != "" {
+		if stage.Deferred != "" || stage.Resume != "" || i < last && len(stage.Changes) > 0 {
 			return false
 		}
 	}
-	return true
+	other := func(change engine.Change) bool { return change.Action != engine.ActionUpdate }
+	return last < 0 || len(planned.Stages[last].Changes) == 0 || slices.ContainsFunc(planned.Stages[last].Changes, other)
 }
 
 // show prints the steps and the findings.
