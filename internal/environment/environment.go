@@ -35,7 +35,7 @@ type Environment struct {
 	Graph    *engine.Graph
 
 	configPath string // of gmctl.yaml; empty: there is none
-	platform platform
+	platform   platform
 }
 
 // platform is what an environment runs on.

@@ -3,6 +3,7 @@ package environment
 import (
 	"context"
 
+	"github.com/gamemetrics/gmctl/internal/capacity"
 	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kube"
@@ -46,7 +47,28 @@ func (e *Environment) Upgrade(ctx context.Context) (*upgrade.Options, error) {
 			}
 			return p.infra, nil
 		},
+		Place: p.place,
 	}, nil
+}
+
+// place says what of the platform finds no place if a node group has that many
+// nodes of another instance type.
+func (p *awsPlatform) place(ctx context.Context, title, instanceType string, nodes int) ([]capacity.Finding, error) {
+	objects, missing, err := p.everything(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups := capacityGroups(p.config)
+	for i := range groups {
+		if groups[i].Name == title {
+			groups[i].InstanceType, groups[i].Nodes = instanceType, nodes
+		}
+	}
+	findings, err := capacity.Check(objects, groups)
+	if missing != nil {
+		findings = append(findings, capacity.Finding{Unknown: true, Reason: "not checked: whether all has its place: " + missing.Error()})
+	}
+	return findings, err
 }
 
 // settings are the environment's in gmctl.yaml, read anew each time.

@@ -19,11 +19,16 @@ type Finding struct {
 // Preflight looks for what would stall the upgrade or break what runs. It
 // changes nothing, and says what it could not look at.
 func (o *Options) Preflight(ctx context.Context, to string) ([]Finding, error) {
+	return o.look(ctx, to, o.lookAtEKS, o.lookAtInsights, o.lookAtBudgets, o.lookAtAPIs, o.lookAtNodes)
+}
+
+// look takes all looks. One that could not be taken is a finding too.
+func (o *Options) look(ctx context.Context, to string, looks ...func(context.Context, string) ([]Finding, error)) ([]Finding, error) {
 	var findings []Finding
-	for _, look := range []func(context.Context, string) ([]Finding, error){o.lookAtEKS, o.lookAtInsights, o.lookAtBudgets, o.lookAtAPIs, o.lookAtNodes} {
+	for _, look := range looks {
 		found, err := look(ctx, to)
 		if ctx.Err() != nil {
-			return nil, err
+			return nil, ctx.Err()
 		}
 		if err != nil {
 			p := problem.From(err)
@@ -86,7 +91,7 @@ func (o *Options) lookAtBudgets(ctx context.Context, _ string) ([]Finding, error
 	for _, budget := range budgets {
 		findings = append(findings, Finding{
 			Blocks: true, What: fmt.Sprintf("PodDisruptionBudget %s/%s lets no node be drained: %s", budget.Namespace, budget.Name, budget.Why),
-			Next: "give the workload another replica or the budget more room; or --force, which does not mind it",
+			Next: "give the workload another replica or the budget more room",
 		})
 	}
 	return findings, err
@@ -130,27 +135,56 @@ func Blocking(findings []Finding) error {
 	if len(texts) == 0 {
 		return nil
 	}
-	return &problem.Error{
-		What: fmt.Sprintf("%d findings stand in the way of the upgrade", len(texts)), Kind: problem.Unhealthy,
-		Next: "mend what the findings name, or go on in spite of them: --force",
+	what := "1 finding stands in the way"
+	if len(texts) > 1 {
+		what = fmt.Sprintf("%d findings stand in the way", len(texts))
 	}
+	return &problem.Error{What: what, Kind: problem.Unhealthy, Next: "mend what the findings name, or go on in spite of them: --force"}
 }
 
 // PreflightReplace looks for what would stall the replacement of a node group.
-func (o *Options) PreflightReplace(ctx context.Context, instanceType string) ([]Finding, error) {
-	var findings []Finding
-	if _, known := instancetypes.Lookup(instanceType); !known {
-		findings = append(findings, Finding{What: "not checked: whether " + instanceType + " has room for what runs on the old nodes; gmctl does not know that type"})
-	}
-	for _, look := range []func(context.Context, string) ([]Finding, error){o.lookAtBudgets, o.lookAtNodes} {
-		found, err := look(ctx, "")
-		if err != nil {
-			return nil, err
+// Nodes that are not ready do not: they may be why it is replaced.
+func (o *Options) PreflightReplace(ctx context.Context, title, instanceType string) ([]Finding, error) {
+	look := func(ctx context.Context, _ string) ([]Finding, error) { return o.lookAtPlace(ctx, title, instanceType) }
+	findings, err := o.look(ctx, "", look, o.lookAtBudgets, o.lookAtNodes)
+	for i := range findings {
+		if strings.HasPrefix(findings[i].What, "node ") {
+			findings[i].Blocks = false
 		}
-		findings = append(findings, found...)
 	}
-	for i := range findings { // a replacement knows no --force
-		findings[i].Next = strings.TrimSuffix(findings[i].Next, "; or --force, which does not mind it")
+	return findings, err
+}
+
+// lookAtPlace looks whether the platform has its place on the new nodes.
+func (o *Options) lookAtPlace(ctx context.Context, title, instanceType string) ([]Finding, error) {
+	groups, err := o.EKS.NodeGroups(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return findings, nil
+	var findings []Finding
+	nodes := 0
+	wanted, known := instancetypes.Lookup(instanceType)
+	for _, group := range groups {
+		if group.Title != title {
+			continue
+		}
+		nodes = max(nodes, group.Desired)
+		for _, name := range group.InstanceTypes {
+			if is, ok := instancetypes.Lookup(name); ok && known && is.Arch != wanted.Arch {
+				findings = append(findings, Finding{
+					Blocks: true, What: fmt.Sprintf("%s is %s, and the image of the nodes of %s is for %s", instanceType, wanted.Arch, title, is.Arch),
+					Next: "choose a type of the same architecture",
+				})
+			}
+		}
+	}
+	short, err := o.Place(ctx, title, instanceType, nodes)
+	for _, finding := range short {
+		found := Finding{Blocks: !finding.Unknown, What: finding.Reason}
+		if remedy := finding.Remedy.String(); remedy != "" {
+			found.Next = remedy
+		}
+		findings = append(findings, found)
+	}
+	return findings, err
 }

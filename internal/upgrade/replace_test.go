@@ -4,13 +4,17 @@ package upgrade_test
 
 import (
 	"context"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/capacity"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/upgrade"
 )
 
 // replaced checks that application is of another type, and one group.
@@ -41,6 +45,9 @@ func (w *world) replaced(t *testing.T, instanceType string) {
 func TestReplaceMakesTheNewNodesFirst(t *testing.T) {
 	w := start(t)
 	w.deploy(t, 2, 1)
+	if findings, err := w.PreflightReplace(t.Context(), "application", "t3.medium"); err != nil || len(findings) > 0 {
+		t.Errorf("%+v, %v", findings, err)
+	}
 	graph, err := w.Replace(t.Context(), "application", "t3.medium", time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +70,33 @@ func TestReplaceMakesTheNewNodesFirst(t *testing.T) {
 	_, err = w.Replace(t.Context(), "aplication", "t3.medium", time.Now())
 	if p := problem.From(err); p == nil || p.Kind != problem.Usage || !strings.Contains(p.Next, "application data") {
 		t.Errorf("a group that is not there: %v", err)
+	}
+}
+
+func TestPreflightOfAReplacementNamesWhatStandsInTheWay(t *testing.T) {
+	w := start(t)
+	w.deploy(t, 2, 0)
+	w.Place = func(_ context.Context, title, instanceType string, nodes int) ([]capacity.Finding, error) {
+		return []capacity.Finding{{
+			Reason: fmt.Sprintf("ingestion has no place on %s (%d × %s)", title, nodes, instanceType),
+			Remedy: capacity.Remedy{Group: title, InstanceType: "t3.small"},
+		}}, nil
+	}
+	findings, err := w.PreflightReplace(t.Context(), "application", "t4g.micro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []upgrade.Finding{
+		{Blocks: true, What: "t4g.micro is arm64, and the image of the nodes of application is for amd64", Next: "choose a type of the same architecture"},
+		{Blocks: true, What: "ingestion has no place on application (2 × t4g.micro)", Next: "use t3.small for application"},
+		{
+			Blocks: true, What: "PodDisruptionBudget default/ingestion lets no node be drained: 2 of 2 pods healthy, and 2 must stay so",
+			Next: "give the workload another replica or the budget more room",
+		},
+	} {
+		if !slices.Contains(findings, want) {
+			t.Errorf("%+v is not among %+v", want, findings)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
+	"github.com/gamemetrics/gmctl/internal/capacity"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kube"
 )
@@ -77,6 +78,9 @@ type Options struct {
 	Settings   Settings
 	// Infra returns Terraform's stage with the configuration as it is now.
 	Infra func() (engine.Stage, error)
+	// Place says what of the platform finds no place if a node group has that
+	// many nodes of another instance type.
+	Place func(ctx context.Context, title, instanceType string, nodes int) ([]capacity.Finding, error)
 
 	Force bool          // drain in spite of disruption budgets, in the end
 	Poll  time.Duration // between two looks at something that takes minutes; 0: 10 s

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
+	"github.com/gamemetrics/gmctl/internal/capacity"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kube"
 	testaws "github.com/gamemetrics/gmctl/internal/testenv/aws"
@@ -138,6 +139,7 @@ func start(t *testing.T) *world {
 	w.Options = &upgrade.Options{
 		Name: "dev", EKS: session.EKS(clusterName), Kubernetes: client, Settings: w.settings, Poll: 100 * time.Millisecond,
 		Infra: func() (engine.Stage, error) { return terraform{w, &state}, nil },
+		Place: func(context.Context, string, string, int) ([]capacity.Finding, error) { return nil, nil },
 	}
 	w.create(t)
 	if err := (terraform{w, &state}).Apply(t.Context(), nil); err != nil {

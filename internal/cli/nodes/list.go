@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/capacity"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/humanize"
@@ -16,9 +17,6 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kube"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
-
-// groupLabel names the platform's node group on its nodes.
-const groupLabel = "gamemetrics.io/node-group"
 
 // Lister is what knows the nodes.
 type Lister interface {
@@ -97,7 +95,7 @@ func list(ctx context.Context, opts *listOptions) error {
 	document := Document{Environment: opts.EnvName, Nodes: []Node{}}
 	for _, node := range nodes {
 		document.Nodes = append(document.Nodes, Node{
-			Name: node.Name, Group: cmp.Or(node.Labels[groupLabel], node.Group), EKSGroup: node.Group,
+			Name: node.Name, Group: cmp.Or(node.Labels[capacity.NodeGroupLabel], node.Group), EKSGroup: node.Group,
 			InstanceType: node.InstanceType, Zone: node.Zone, Version: strings.TrimPrefix(node.Version, "v"),
 			Ready: node.Ready, Why: node.Why, Cordoned: node.Cordoned, Pods: pods[node.Name],
 			AllocatablePods: node.Allocatable.Pods, MilliCPU: node.Allocatable.MilliCPU, Memory: node.Allocatable.Memory,

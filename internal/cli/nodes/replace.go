@@ -31,6 +31,9 @@ budgets allow, and delete the old group. While a budget blocks, gmctl names it a
 the pod, and in the end gives up; the platform runs on, and the command goes on
 when it is run again.
 
+Before anything is made, gmctl looks whether the platform has its place on nodes of
+that type, and for disruption budgets that can never be satisfied.
+
 The instance type in gmctl.yaml is changed on the way, and at the end Terraform's
 plan is empty.`,
 		Example: `  gmctl nodes replace data --instance-type m7i.large -e dev --dry-run
@@ -45,6 +48,7 @@ plan is empty.`,
 	cmd.Flags().StringVar(&opts.InstanceType, "instance-type", "", "the EC2 `type` of the new nodes, such as m7i.large")
 	_ = cmd.MarkFlagRequired("instance-type") // it is there
 	rollout.Flags(cmd, &opts.Options)
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "go on in spite of findings; disruption budgets are kept all the same")
 	return cmd
 }
 
@@ -53,7 +57,7 @@ func replace(ctx context.Context, opts *replaceOptions) error {
 		What: "replace the nodes of " + opts.Group + " by " + opts.InstanceType,
 		Done: "the nodes of " + opts.Group + " are " + opts.InstanceType,
 		Preflight: func(ctx context.Context, options *upgrade.Options) ([]upgrade.Finding, error) {
-			return options.PreflightReplace(ctx, opts.InstanceType)
+			return options.PreflightReplace(ctx, opts.Group, opts.InstanceType)
 		},
 		Graph: func(ctx context.Context, options *upgrade.Options) (*engine.Graph, error) {
 			return options.Replace(ctx, opts.Group, opts.InstanceType, time.Now())

@@ -107,7 +107,7 @@ func Run(ctx context.Context, opts *Options, r Rollout) error {
 		return err
 	}
 	defer walker.Journal.Close()
-	document := &Document{Environment: opts.EnvName, DryRun: opts.DryRun, Findings: []upgrade.Finding{}, Changed: []string{}}
+	document := &Document{Environment: opts.EnvName, DryRun: opts.DryRun, Findings: []upgrade.Finding{}, Steps: []render.PlannedStage{}, Changed: []string{}}
 	goOn, err := r.prepare(ctx, opts, options, walker, document)
 	if goOn && err == nil {
 		var result *engine.Result
