@@ -26,10 +26,14 @@ const (
 	unknownCause  causeKind = iota
 	passing                 // such as a container that starts
 	unschedulable           // for now: a node may come
+	unattended              // for now: no operator is there to see to it
 	crashing                // again and again
 	noImage                 // the registry has answered that there is none
 	dead                    // will not come back by itself
 )
+
+// lonely causes are what lacks something that may yet come, and seldom does.
+func (k causeKind) lonely() bool { return k == unschedulable || k == unattended }
 
 // crashesEnough is how often a container is started again before its wait ends.
 const crashesEnough = 5
@@ -111,6 +115,9 @@ func (c *Client) findCause(ctx context.Context, object *unstructured.Unstructure
 // that no volume is made for.
 func (c *Client) ownCause(ctx context.Context, object *unstructured.Unstructured) (cause, error) {
 	ref := RefOf(object)
+	if why, err := c.operatorCause(ctx, object); err != nil || why.text != "" {
+		return why, err
+	}
 	if refused := conditionOf(object, "ReplicaFailure"); refused.Status == "True" {
 		return cause{passing, refused.Message, nextOfRefusal(refused.Message)}, nil
 	}

@@ -143,7 +143,7 @@ func (c *Client) awaitGone(ctx context.Context, all ...Ref) error {
 		if len(remaining) == 0 {
 			return nil
 		}
-		message := fmt.Sprintf("%s to go%s", some(names(remaining)), why)
+		message := fmt.Sprintf("%s to go%s", firstOf(names(remaining)), why)
 		if len(remaining) < len(left) || message != last {
 			last, since = message, time.Now()
 		}
@@ -154,7 +154,7 @@ func (c *Client) awaitGone(ctx context.Context, all ...Ref) error {
 				Done: int64(len(all) - len(remaining)), Total: int64(len(all)), Unit: "objects", Usually: 30 * time.Second,
 			})
 		}
-		if left = remaining; time.Since(since) > c.pace.deletion {
+		if left = remaining; !first && time.Since(since) > c.pace.deletion {
 			return stuck(left[0], why, c.pace.deletion)
 		}
 		if err := sleep(ctx, c.pace.poll/2); err != nil {

@@ -72,6 +72,14 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
 
+// firstOf names the first and counts the others.
+func firstOf(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return fmt.Sprintf("%s, and %d more", names[0], len(names)-1)
+}
+
 // count says how many there are: "1 KafkaTopic", "6 KafkaTopics".
 func count(n int, noun string) string {
 	if n == 1 {

@@ -97,7 +97,7 @@ func (c *Client) component(ctx context.Context, ref Ref) (*engine.Component, err
 		return nil, explain(err, "the pods of "+ref.String()+" could not be read")
 	}
 	component.State = engine.StateStarting
-	one := &awaited{ref: ref, standing: now, cause: why}
+	one := &awaited{ref: ref, standing: now, cause: why, next: nextStep(live)}
 	switch {
 	case why.kind <= passing && why.text == "" && now.state != hasFailed:
 		if component.Summary == "" {

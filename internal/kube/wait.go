@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +21,9 @@ type awaited struct {
 	ref      Ref
 	standing standing
 	cause    cause
+	next     string    // step, where no cause names one
 	noImage  int       // how many looks in a row have seen that there is no image
-	homeless time.Time // since when a pod fits on no node
+	homeless time.Time // since when a pod fits on no node, or no operator is there
 }
 
 // imageLooks is how many looks must see that there is no image: a registry may
@@ -42,7 +45,8 @@ func (c *Client) Wait(ctx context.Context, objects []*unstructured.Unstructured,
 	}
 	var (
 		total = len(pending)
-		last  string
+		seen  string
+		told  string
 		since = time.Now()
 	)
 	for {
@@ -56,15 +60,19 @@ func (c *Client) Wait(ctx context.Context, objects []*unstructured.Unstructured,
 		if err := c.hopeless(pending); err != nil {
 			return err
 		}
-		if message := describe(pending); message != last {
-			last, since = message, time.Now()
+		lines := describe(pending)
+		if all := strings.Join(lines, "\n"); all != seen {
+			seen, since = all, time.Now()
+		}
+		if message := firstOf(lines); message != told {
+			told = message
 			report.Report(engine.Update{
 				Kind: engine.UpdateWaiting, Message: message,
 				Done: int64(total - len(pending)), Total: int64(total), Unit: "objects", Usually: usually(pending),
 			})
 		}
 		if time.Since(since) > c.pace.standstill {
-			return failure(pending[0], fmt.Sprintf("did not become ready, and nothing has changed for %s", c.pace.standstill))
+			return failure(telling(pending), fmt.Sprintf("did not become ready, and nothing has changed for %s", c.pace.standstill))
 		}
 		if err := sleep(ctx, c.pace.poll); err != nil {
 			return err
@@ -89,9 +97,10 @@ func (c *Client) look(ctx context.Context, one *awaited) error {
 	}
 	one.cause = cause{}
 	if live == nil {
-		one.standing = standing{onTheWay, "it is not there"}
+		one.standing, one.next = standing{onTheWay, "it is not there"}, "make it again: gmctl up"
 		return nil
 	}
+	one.next = nextStep(live)
 	if one.standing = standingOf(live); one.standing.state == isReady {
 		return nil
 	}
@@ -102,7 +111,7 @@ func (c *Client) look(ctx context.Context, one *awaited) error {
 	if one.cause.kind != noImage {
 		one.noImage = 0
 	}
-	if one.cause.kind != unschedulable {
+	if !one.cause.kind.lonely() {
 		one.homeless = time.Time{}
 	} else if one.homeless.IsZero() {
 		one.homeless = time.Now()
@@ -127,7 +136,7 @@ func (c *Client) hopeless(pending []*awaited) error {
 		case one.standing.state == hasFailed:
 			return failure(one, "failed")
 		case one.cause.kind == dead, one.noImage >= imageLooks,
-			one.cause.kind == unschedulable && time.Since(one.homeless) > c.pace.unschedulable:
+			one.cause.kind.lonely() && time.Since(one.homeless) > c.pace.unschedulable:
 			return failure(one, "did not become ready")
 		}
 	}
@@ -135,7 +144,7 @@ func (c *Client) hopeless(pending []*awaited) error {
 }
 
 func failure(one *awaited, how string) error {
-	p := &problem.Error{What: one.ref.String() + " " + how, Next: one.cause.next}
+	p := &problem.Error{What: one.ref.String() + " " + how, Next: cmp.Or(one.cause.next, one.next)}
 	switch {
 	case one.cause.text != "":
 		p.Cause = errors.New(one.cause.text)
@@ -145,8 +154,14 @@ func failure(one *awaited, how string) error {
 	return p
 }
 
+// telling is the first whose cause is known, or else the first.
+func telling(pending []*awaited) *awaited {
+	known := func(one *awaited) bool { return one.cause.text != "" }
+	return pending[max(slices.IndexFunc(pending, known), 0)]
+}
+
 // describe says what is waited for, those with a known cause first.
-func describe(pending []*awaited) string {
+func describe(pending []*awaited) []string {
 	var stalled, others []string
 	for _, one := range pending {
 		switch {
@@ -158,7 +173,7 @@ func describe(pending []*awaited) string {
 			others = append(others, one.ref.String())
 		}
 	}
-	return some(append(stalled, others...))
+	return append(stalled, others...)
 }
 
 // usually is how long the slowest of them takes, as seen on EKS.

@@ -47,7 +47,7 @@ func grouped(changes []engine.Change) []engine.Change {
 		if !told[group] {
 			told[group] = true
 			detail := fmt.Sprintf("%s and %d more", strings.Join(names[:2], ", "), len(names)-2)
-			lines = append(lines, engine.Change{Action: change.Action, Object: fmt.Sprintf("%d × %s", len(names), group.kind), Detail: detail})
+			lines = append(lines, engine.Change{Action: change.Action, Object: fmt.Sprintf("%d × %s", len(names), group.kind), Detail: detail, Count: len(names)})
 		}
 	}
 	return lines
