@@ -125,7 +125,7 @@ func claimsOf(of *unstructured.Unstructured, n node) []*core.PersistentVolumeCla
 }
 
 // makeFixtures makes what a Kafka has beside its pods.
-func (p *Player) makeFixtures(ctx context.Context, of *unstructured.Unstructured, authority []byte) error {
+func (p *Player) makeFixtures(ctx context.Context, of *unstructured.Unstructured, nodes int, authority []byte) error {
 	name := of.GetName()
 	listener := []core.ServicePort{{Name: "tcp-tls", Port: port, TargetPort: intstr.FromInt32(port)}}
 	described := func(name string) meta.ObjectMeta {
@@ -145,10 +145,16 @@ func (p *Player) makeFixtures(ctx context.Context, of *unstructured.Unstructured
 			return err
 		}
 	}
-	most := intstr.FromInt32(1)
+	// Kubernetes does not know what a StrimziPodSet wants, so Strimzi turns the
+	// template's maxUnavailable into what must stay.
+	unavailable, found, _ := unstructured.NestedInt64(of.Object, "spec", "kafka", "template", "podDisruptionBudget", "maxUnavailable")
+	if !found {
+		unavailable = 1
+	}
+	least := intstr.FromInt32(int32(max(int64(nodes)-unavailable, 0)))
 	_, err := p.client.PolicyV1().PodDisruptionBudgets(Namespace).Create(ctx, &policy.PodDisruptionBudget{
 		ObjectMeta: described(name + "-kafka"),
-		Spec:       policy.PodDisruptionBudgetSpec{MaxUnavailable: &most, Selector: &meta.LabelSelector{MatchLabels: map[string]string{"strimzi.io/cluster": name, "strimzi.io/name": name + "-kafka"}}},
+		Spec:       policy.PodDisruptionBudgetSpec{MinAvailable: &least, Selector: &meta.LabelSelector{MatchLabels: map[string]string{"strimzi.io/cluster": name, "strimzi.io/name": name + "-kafka"}}},
 	}, meta.CreateOptions{})
 	if err := ignoreExisting(err); err != nil {
 		return err

@@ -215,7 +215,7 @@ func (p *Player) cluster(ctx context.Context, of *unstructured.Unstructured) err
 	if err := p.start(ctx, of.GetName(), nodes); err != nil {
 		return p.tell(ctx, "kafkas", of, notReady(err.Error()), nil)
 	}
-	if err := p.fixtures(ctx, of); err != nil {
+	if err := p.fixtures(ctx, of, len(nodes)); err != nil {
 		return err
 	}
 	waiting, err := p.pods(ctx, of, nodes)
@@ -272,14 +272,14 @@ func (p *Player) start(ctx context.Context, name string, nodes []node) error {
 func bootstrap(name string) string { return name + "-kafka-bootstrap." + Namespace + ".svc" }
 
 // fixtures are the services, the secret of the CA and the disruption budget.
-func (p *Player) fixtures(ctx context.Context, of *unstructured.Unstructured) error {
+func (p *Player) fixtures(ctx context.Context, of *unstructured.Unstructured, nodes int) error {
 	p.mu.Lock()
 	authority, err := os.ReadFile(p.brokers.CAFile())
 	p.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return p.makeFixtures(ctx, of, authority)
+	return p.makeFixtures(ctx, of, nodes, authority)
 }
 
 // entities is the entity operator's Deployment, which kwok plays.
