@@ -118,7 +118,9 @@ func (p *player) killed(ctx context.Context, line string, within time.Duration) 
 	case <-ctx.Done():
 	}
 	_ = cmd.Process.Kill() // it may just have ended
-	<-ended
+	if err := <-ended; err == nil {
+		fmt.Fprintln(p.out, "it had ended by then")
+	}
 	return ctx.Err()
 }
 

@@ -12,12 +12,14 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/root"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
+	"github.com/gamemetrics/gmctl/internal/kube"
 )
 
 // Main runs the process's command line and returns the code to exit with.
 func Main() int {
 	ctx, stop := untilInterrupted()
 	defer stop()
+	kube.Quiet()
 	return root.Execute(ctx, factory.New(iostreams.System()), os.Args[1:])
 }
 

@@ -205,7 +205,7 @@ func (d *decoder) named(at place, node ast.Node, into reflect.Value) {
 		}
 		value := reflect.New(into.Type().Elem())
 		d.value(at.below(key), entry.Value, value.Elem())
-		if whole, ok := value.Interface().(refuser); ok {
+		if whole, ok := reflect.TypeAssert[refuser](value); ok {
 			if r := whole.refuse(key.Value); r != nil {
 				d.find(key, r.message, r.suggestion)
 			}

@@ -82,7 +82,7 @@ func edit(data []byte, value string, keys []string) ([]byte, error) {
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return nil, errors.New("the file is empty")
 	}
-	node, depth := ast.Node(file.Docs[0].Body), 0
+	node, depth := file.Docs[0].Body, 0
 	var above *ast.MappingValueNode // the deepest key that is there
 	for depth < len(keys) {
 		found := entry(node, keys[depth])

@@ -41,7 +41,7 @@ const crashesEnough = 5
 // podsOf returns the pods that an object has, the newest first.
 func (c *Client) podsOf(ctx context.Context, object *unstructured.Unstructured) ([]corev1.Pod, error) {
 	ref := RefOf(object)
-	selector := ""
+	var selector string
 	switch {
 	case ref.is("", "Pod"):
 		pods, err := typed[corev1.Pod]([]unstructured.Unstructured{*object})

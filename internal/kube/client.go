@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/gamemetrics/gmctl/internal/buildinfo"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -53,6 +55,10 @@ type pace struct {
 	unschedulable time.Duration // until a pod that fits on no node ends a wait
 	deletion      time.Duration // without any progress, until a deletion ends
 }
+
+// Quiet keeps client-go from writing to stderr past the events. A program calls it
+// once, before it opens a client.
+func Quiet() { klog.SetLogger(logr.Discard()) }
 
 // Open prepares a client and sends nothing yet.
 func Open(config Config) (*Client, error) {

@@ -5,6 +5,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -407,10 +408,10 @@ func TestKilledHalfWay(t *testing.T) {
 	}
 	name, wanted := set(t, direct, together(namespace, settings, widgets, widget))
 	var left atomic.Int64
-	ctx, cancel := context.WithCancel(t.Context())
+	var kill atomic.Pointer[context.CancelFunc]
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if left.Add(-1) < 0 {
-			cancel()
+			(*kill.Load())()
 			panic(http.ErrAbortHandler)
 		}
 		forwardTo(direct, target, w, r)
@@ -422,7 +423,8 @@ func TestKilledHalfWay(t *testing.T) {
 	}
 	client.pace = direct.pace
 	for requests := int64(1); ; requests += 4 {
-		ctx, cancel = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		kill.Store(&cancel)
 		left.Store(requests)
 		err := client.Apply(ctx, name, wanted, &updates{})
 		cancel()
@@ -441,7 +443,8 @@ func TestKilledHalfWay(t *testing.T) {
 		t.Errorf("not found again: %+v", changes)
 	}
 	for requests := int64(70); ; requests += 20 {
-		ctx, cancel = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		kill.Store(&cancel)
 		left.Store(requests)
 		err := client.Delete(ctx, name, &updates{})
 		cancel()
@@ -468,9 +471,7 @@ func forwardTo(client *Client, target *url.URL, w http.ResponseWriter, r *http.R
 		panic(http.ErrAbortHandler)
 	}
 	defer response.Body.Close()
-	for key, values := range response.Header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), response.Header)
 	w.WriteHeader(response.StatusCode)
 	copyBody(w, response)
 }

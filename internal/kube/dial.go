@@ -16,7 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // client-go itself is not at its successor yet
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 
@@ -191,19 +191,19 @@ func newForward(connection httpstream.Connection, pod string, port int) (net.Con
 		text, err := io.ReadAll(failures)
 		if err == nil && len(text) > 0 {
 			f.fail(errors.New(strings.TrimSpace(string(text))))
-			data.Reset()
+			_ = data.Reset() // it is at its end
 		}
 	})
 	f.copies.Go(func() {
-		io.Copy(far, data)
-		select { // why it ended comes on the other stream
+		_, _ = io.Copy(far, data) // how it ended, the other stream says
+		select {                  // why it ended comes on the other stream
 		case <-said:
 		case <-time.After(lastWord):
 		}
 		far.Close()
 	})
 	f.copies.Go(func() {
-		io.Copy(data, far)
+		_, _ = io.Copy(data, far) // likewise
 		data.Close()
 	})
 	return f, nil

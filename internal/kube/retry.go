@@ -78,7 +78,7 @@ func (r *retrying) RoundTrip(request *http.Request) (*http.Response, error) {
 			return asLast(response), err
 		}
 		if response != nil {
-			io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
+			_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection serves again
 			response.Body.Close()
 		}
 		tell(ctx, engine.Update{Kind: engine.UpdateWaiting, Message: "the Kubernetes API to answer: " + why})

@@ -118,16 +118,16 @@ func application(object *unstructured.Unstructured) standing {
 	if health == "" && sync == "" {
 		return standing{onTheWay, "Argo CD has not seen it yet"}
 	}
-	text := strings.Trim(sync+", "+health, ", ")
+	texts := []string{strings.Trim(sync+", "+health, ", ")}
 	if message != "" {
-		text += ": " + message
+		texts = append(texts, message)
 	}
 	for _, found := range conditions(object) {
 		if strings.HasSuffix(found.Type, "Error") {
-			text += ": " + found.Message
+			texts = append(texts, found.Message)
 		}
 	}
-	return standing{onTheWay, text}
+	return standing{onTheWay, strings.Join(texts, ": ")}
 }
 
 // job is ready when it has completed; kstatus is content with its start.

@@ -135,7 +135,7 @@ func (s Store) write(p pinned, content []byte) error {
 	if err := errors.Join(err, temporary.Close()); err != nil {
 		return err
 	}
-	if err := os.Chmod(temporary.Name(), 0o644); err != nil { //nolint:gosec // it holds no secret
+	if err := os.Chmod(temporary.Name(), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(temporary.Name(), path)

@@ -29,6 +29,9 @@ type Config struct {
 	settings map[string]string // session settings beside the usual ones
 }
 
+// Pool is a pool of connections.
+type Pool = pgxpool.Pool
+
 // NewPool returns a pool that connects when it is first used. Its error is a
 // *problem.Error of kind Usage: the DSN cannot be read.
 func NewPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,12 +51,7 @@ func check(current, to string, offered []string) error {
 	case minorOf(to) < minorOf(current):
 		return usage("EKS takes no control plane back: "+newer, "the cluster is at %s, which is newer than %s", current, to)
 	}
-	for _, version := range offered {
-		if version == to {
-			return nil
-		}
-	}
-	if to == current { // at it, although it is out of support
+	if slices.Contains(offered, to) || to == current { // at it, although it is out of support
 		return nil
 	}
 	return usage("choose one: "+newer, "EKS does not offer Kubernetes %s", to)

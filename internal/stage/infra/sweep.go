@@ -33,7 +33,7 @@ func (s *Stage) takeOver(ctx context.Context, at site, report engine.Reporter) e
 	}
 	strangers = slices.DeleteFunc(strangers, func(resource awscloud.Resource) bool { return !awscloud.CanDelete(resource.ARN) })
 	// What is left of them is for the proof at the end to tell.
-	_, err = s.deleteStrangers(ctx, at, strangers, report)
+	err = s.deleteStrangers(ctx, at, strangers, report)
 	return err
 }
 
@@ -58,14 +58,14 @@ func (s *Stage) adopt(ctx context.Context, at site, report engine.Reporter) erro
 	return at.workspace.Apply(ctx, plan, report)
 }
 
-func (s *Stage) deleteStrangers(ctx context.Context, at site, strangers []awscloud.Resource, report engine.Reporter) (left []awscloud.Resource, err error) {
-	left, err = at.session.DeleteAll(ctx, strangers, func(resource awscloud.Resource) {
+func (s *Stage) deleteStrangers(ctx context.Context, at site, strangers []awscloud.Resource, report engine.Reporter) error {
+	_, err := at.session.DeleteAll(ctx, strangers, func(resource awscloud.Resource) {
 		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: "removed what Terraform's state did not know: " + title(resource)})
 	})
 	if ctx.Err() == nil {
-		err = nil // it tells of what is left
+		return nil // what is left is looked for again
 	}
-	return left, err
+	return err
 }
 
 // staysByDesign reports whether teardown leaves the resource: snapshots are what
@@ -93,7 +93,7 @@ func (s *Stage) prove(ctx context.Context, at site, report engine.Reporter) erro
 		return err
 	}
 	removable := slices.DeleteFunc(slices.Clone(left), func(resource awscloud.Resource) bool { return !awscloud.CanDelete(resource.ARN) })
-	if _, err := s.deleteStrangers(ctx, at, removable, report); err != nil {
+	if err := s.deleteStrangers(ctx, at, removable, report); err != nil {
 		return err
 	}
 	left, err = s.leftovers(ctx, at)

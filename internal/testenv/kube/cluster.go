@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,8 +171,8 @@ func (c *Cluster) ended() error {
 
 // Stop ends all programs, etcd last, and removes their data.
 func (c *Cluster) Stop() error {
-	for i := len(c.processes) - 1; i >= 0; i-- {
-		c.processes[i].Kill()
+	for _, program := range slices.Backward(c.processes) {
+		program.Kill()
 	}
 	c.processes = nil
 	var err error

@@ -30,8 +30,16 @@ const (
 	groupLabels = "testenv.gamemetrics.io/group-labels"
 )
 
-// newNode returns a node of the group: the n-th counts for its zone.
-func newNode(g group, n int) (*corev1.Node, error) {
+// zoneOf is where the n-th node of a group goes.
+func zoneOf(g group, n int) string {
+	if len(g.Zones) == 0 {
+		return testaws.Region + "a"
+	}
+	return g.Zones[n%len(g.Zones)]
+}
+
+// newNode returns a node of the group.
+func newNode(g group, zone string) (*corev1.Node, error) {
 	if len(g.InstanceTypes) == 0 {
 		return nil, failed("InvalidParameter", "the node group has no instance type")
 	}
@@ -41,10 +49,6 @@ func newNode(g group, n int) (*corev1.Node, error) {
 	}
 	var id [11]byte
 	_, _ = rand.Read(id[:]) // it never fails
-	zone := testaws.Region + "a"
-	if len(g.Zones) > 0 {
-		zone = g.Zones[n%len(g.Zones)]
-	}
 	name := fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", id[0], id[1], id[2], testaws.Region)
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{

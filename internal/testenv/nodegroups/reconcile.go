@@ -55,7 +55,7 @@ func (c *Controller) scale(ctx context.Context, g group, size int) error {
 		return err
 	}
 	for i := len(nodes); i < size; i++ {
-		if err := c.add(ctx, g, i); err != nil {
+		if err := c.add(ctx, g, zoneOf(g, i)); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,8 @@ func (c *Controller) replace(ctx context.Context, g group) error {
 	count := len(nodes)
 	for _, node := range old {
 		if count <= g.ScalingConfig.DesiredSize { // not when an update that was ended has added it
-			if err := c.add(ctx, wanted, count); err != nil {
+			// EKS surges in every zone, so that what is bound to one finds a place in it.
+			if err := c.add(ctx, wanted, node.Labels[corev1.LabelTopologyZone]); err != nil {
 				return err
 			}
 			count++
@@ -115,8 +116,8 @@ func (c *Controller) giveUp(ctx context.Context, g group, stuck string) error {
 	return c.scale(ctx, g, g.ScalingConfig.DesiredSize)
 }
 
-func (c *Controller) add(ctx context.Context, g group, n int) error {
-	node, err := newNode(g, n)
+func (c *Controller) add(ctx context.Context, g group, zone string) error {
+	node, err := newNode(g, zone)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -72,7 +73,7 @@ func (a *Account) start(ctx context.Context) error {
 	}
 	a.stops = append(a.stops, a.AWS.Stop)
 	a.Kube.AcceptEKS(kube.EKS{Cluster: ClusterName, STSEndpoint: a.AWS.Endpoint, Account: aws.AccountID})
-	if a.nodes, err = nodegroups.Start(nodegroups.Options{AWS: a.AWS.Endpoint, Kube: a.Kube.AdminConfig()}); err != nil {
+	if a.nodes, err = nodegroups.Start(nodegroups.Options{AWS: a.AWS.Endpoint, Kube: a.Kube.AdminConfig(), EvictionTimeout: time.Minute}); err != nil {
 		return fmt.Errorf("the node groups: %w", err)
 	}
 	a.stops = append(a.stops, func() error { a.nodes.Stop(); return nil })

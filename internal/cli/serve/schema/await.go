@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -17,7 +15,7 @@ const retry = time.Second
 
 // await connects as soon as PostgreSQL answers. What waiting does not mend ends
 // it at once.
-func await(ctx context.Context, opts *Options, log *slog.Logger) (*pgxpool.Pool, error) {
+func await(ctx context.Context, opts *Options, log *slog.Logger) (*postgres.Pool, error) {
 	pool, err := postgres.NewPool(ctx, postgres.Config{DSN: opts.DatabaseURL, Application: "gmctl-schema", MaxConns: 2})
 	if err != nil {
 		return nil, err
@@ -30,7 +28,7 @@ func await(ctx context.Context, opts *Options, log *slog.Logger) (*pgxpool.Pool,
 }
 
 // answer returns when the server answers.
-func answer(ctx context.Context, pool *pgxpool.Pool, opts *Options, log *slog.Logger) error {
+func answer(ctx context.Context, pool *postgres.Pool, opts *Options, log *slog.Logger) error {
 	inTime, cancel := context.WithTimeout(ctx, opts.Wait)
 	defer cancel()
 	why := &problem.Error{What: "PostgreSQL was not tried"}
