@@ -61,6 +61,7 @@ func (f figure) measured() float64 {
 // areas are what -name may say.
 func areas() map[string]func(context.Context, string, func(figure)) error {
 	return map[string]func(context.Context, string, func(figure)) error{
+		"aws":      aws,
 		"local":    local,
 		"simulate": simulate,
 	}
