@@ -242,12 +242,13 @@ func (r *run) status(ctx context.Context) error {
 	if _, err := r.player.must(ctx, "status -e dev"); err != nil {
 		return err
 	}
-	result, err := r.player.must(ctx, "status -e dev -o json")
+	output, err := r.player.command(ctx, "status -e dev -o json").Output()
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(result.stdout, `"state": "ready"`) {
-		return errors.New("the status as JSON does not say ready")
+	var document struct{ Data struct{ State string } }
+	if err := json.Unmarshal(output, &document); err != nil || document.Data.State != "ready" {
+		return fmt.Errorf("the status as JSON says %q: %w", document.Data.State, err)
 	}
 	return nil
 }
