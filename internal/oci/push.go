@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -61,7 +62,7 @@ func Push(ctx context.Context, to Target, image *Image, watch Watch) error {
 	options := []remote.Option{
 		remote.WithContext(ctx), remote.WithJobs(uploads), remote.WithProgress(updates),
 		remote.WithRetryBackoff(patience()), remote.WithRetryPredicate(worthRetrying),
-		remote.WithTransport(&witness{remote.DefaultTransport, watch.Retry}),
+		remote.WithTransport(&witness{settling{remote.DefaultTransport}, watch.Retry}),
 	}
 	if to.Username != "" {
 		options = append(options, remote.WithAuth(&authn.Basic{Username: to.Username, Password: to.Password}))
@@ -134,6 +135,51 @@ func (w *witness) RoundTrip(request *http.Request) (*http.Response, error) {
 		w.retry(fmt.Sprintf("%s answered %s", request.URL.Host, response.Status))
 	}
 	return response, err
+}
+
+// settling is a transport whose requests are over when their answers are closed, or
+// when they failed: an answer that comes before all of a body was sent would else
+// leave the rest on its way, while remote takes back what it counted of it.
+type settling struct{ inner http.RoundTripper }
+
+func (s settling) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Body == nil || request.Body == http.NoBody {
+		return s.inner.RoundTrip(request)
+	}
+	sent := &noticed{ReadCloser: request.Body, closed: make(chan struct{})}
+	request = request.Clone(request.Context())
+	request.Body = sent
+	response, err := s.inner.RoundTrip(request)
+	if err != nil {
+		<-sent.closed // a transport closes the body, also where it fails
+		return nil, err
+	}
+	response.Body = &settled{response.Body, sent}
+	return response, nil
+}
+
+// noticed is a body of which is known when it was closed.
+type noticed struct {
+	io.ReadCloser
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (n *noticed) Close() error {
+	defer n.once.Do(func() { close(n.closed) })
+	return n.ReadCloser.Close()
+}
+
+// settled is the body of an answer whose request is over once it is closed.
+type settled struct {
+	io.ReadCloser
+	sent *noticed
+}
+
+func (s *settled) Close() error {
+	err := s.ReadCloser.Close()
+	<-s.sent.closed
+	return err
 }
 
 // explain says what to do about an error of a registry.
