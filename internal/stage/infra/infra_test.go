@@ -4,9 +4,12 @@ package infra_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -56,6 +59,38 @@ func change(t *testing.T, plan engine.Plan, object string) engine.Change {
 	}
 	t.Errorf("no %s in %+v", object, plan.Changes)
 	return engine.Change{}
+}
+
+// A plan that waits for the terraform of an earlier run knows what is wanted all
+// the same: else the next run would take the stage for changed.
+func TestPlanWhileTerraformIsAtWork(t *testing.T) {
+	testaws.Terraform(t)
+	testaws.Run(t).Setenv(t)
+	options := dev(t)
+	options.LocalState = true
+	for name, content := range map[string]string{"apply.lock": "", "apply.json": `{"pid": 4711}`} {
+		if err := os.WriteFile(filepath.Join(options.Dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	busy, err := os.Open(filepath.Join(options.Dir, "apply.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(busy.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	meanwhile, err := infra.New(options).Plan(t.Context(), engine.GoalPresent)
+	if err != nil || !strings.Contains(meanwhile.Deferred, "process 4711") {
+		t.Fatalf("%+v, %v", meanwhile, err)
+	}
+	if err := busy.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := infra.New(options).Plan(t.Context(), engine.GoalPresent)
+	if err != nil || after.Deferred != "" || after.Fingerprint == "" || after.Fingerprint != meanwhile.Fingerprint {
+		t.Errorf("then %q, now %q (%s), %v", meanwhile.Fingerprint, after.Fingerprint, after.Deferred, err)
+	}
 }
 
 func TestEmptyAccount(t *testing.T) {

@@ -35,17 +35,19 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	if err != nil {
 		return engine.Plan{}, err
 	}
+	var result engine.Plan
+	if goal == engine.GoalPresent {
+		result.Fingerprint = at.workspace.Fingerprint()
+	}
 	if pid != 0 {
-		return engine.Plan{Deferred: fmt.Sprintf("the terraform of an earlier run is still at work (process %d)", pid)}, nil
+		result.Deferred = fmt.Sprintf("the terraform of an earlier run is still at work (process %d)", pid)
+		return result, nil
 	}
 	plan, err := at.workspace.Plan(ctx, goal)
 	if err != nil {
 		return engine.Plan{}, err
 	}
-	result := engine.Plan{Changes: summary(plan.Changes)}
-	if goal == engine.GoalPresent {
-		result.Fingerprint = at.workspace.Fingerprint()
-	}
+	result.Changes = summary(plan.Changes)
 	switch {
 	case at.noState:
 		plan.Discard()
