@@ -48,6 +48,7 @@ type platform interface {
 	databaseURL(context.Context) (string, error)
 	kafka(context.Context) (kafka.Config, error)
 	kubernetes(context.Context) (Cluster, error)
+	logs(context.Context) (Logs, error)
 	// clear ends a teardown: it proves that nothing is left, and removes what the
 	// environment kept on this machine beside its stages.
 	clear() error

@@ -129,6 +129,16 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 }
 
 func (c *Client) raw(ctx context.Context, path string) ([]byte, error) {
+	response, err := c.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	return io.ReadAll(response.Body)
+}
+
+// open returns the answer of the API server, whose body the caller closes.
+func (c *Client) open(ctx context.Context, path string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.host.String()+path, nil)
 	if err != nil {
 		return nil, err
@@ -138,18 +148,18 @@ func (c *Client) raw(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode != http.StatusOK {
-		status := apierrors.NewGenericServerResponse(response.StatusCode, "GET", schema.GroupResource{Resource: path}, "", strings.TrimSpace(string(body)), 0, true)
-		var told metav1.Status
-		if json.Unmarshal(body, &told) == nil && told.Message != "" {
-			status.ErrStatus.Message = told.Message
-		}
-		return nil, status
+	status := apierrors.NewGenericServerResponse(response.StatusCode, "GET", schema.GroupResource{Resource: path}, "", strings.TrimSpace(string(body)), 0, true)
+	var told metav1.Status
+	if json.Unmarshal(body, &told) == nil && told.Message != "" {
+		status.ErrStatus.Message = told.Message
 	}
-	return body, nil
+	return nil, status
 }

@@ -14,6 +14,7 @@ import (
 type entry struct {
 	Time    time.Time // of the entry before, if the line does not tell
 	Service string
+	Pod     string // that ran the service, where pods do
 	Level   string // DEBUG, INFO, WARN or ERROR; empty if the line does not tell
 	Message string
 	Fields  []field // in the order they were written

@@ -1,9 +1,10 @@
 // Package logs is `gmctl logs`: what the services of an environment wrote,
 // merged by time, now or as it is written.
 //
-// A service's log is a file of JSON lines as log/slog writes them, with older
-// files beside it that lumberjack rotated away; postgres writes PostgreSQL's
-// own format.
+// On this machine a service's log is a file of JSON lines as log/slog writes them,
+// with older files beside it that lumberjack rotated away; postgres writes
+// PostgreSQL's own format. In a cluster it is what the service's containers wrote,
+// as Kubernetes kept it.
 package logs
 
 import (
@@ -19,7 +20,6 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
-	"github.com/gamemetrics/gmctl/internal/local"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/suggest"
 )
@@ -28,7 +28,7 @@ import (
 type Options struct {
 	IO      *iostreams.IOStreams
 	EnvName string
-	Dir     func() (string, error) // of the log files
+	Logs    func(context.Context) (environment.Logs, error)
 	Now     func() time.Time
 	Zone    *time.Location // of the times printed
 	Poll    time.Duration  // between two looks for new lines
@@ -49,6 +49,8 @@ const (
 const (
 	defaultTail = 100
 	poll        = 150 * time.Millisecond
+
+	completionTime = 3 * time.Second // that a user waits for a completion
 )
 
 // NewCommand returns `gmctl logs`.
@@ -57,12 +59,12 @@ func NewCommand(f *factory.Factory) *cobra.Command { return newCommand(f, run) }
 func newCommand(f *factory.Factory, runF func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Now: time.Now, Zone: time.Local, Poll: poll, Output: outputText}
 	var since, tail string
-	dir := func() (string, error) {
+	where := func(ctx context.Context) (environment.Logs, error) {
 		env, err := f.Environment(environment.Options{})
 		if err != nil {
-			return "", err
+			return environment.Logs{}, err
 		}
-		return local.LogsDir(env.Dirs), nil
+		return env.Logs(ctx)
 	}
 	cmd := &cobra.Command{
 		Use:   "logs [SERVICE]...",
@@ -72,18 +74,24 @@ func newCommand(f *factory.Factory, runF func(context.Context, *Options) error) 
 the time that --since gives. With -f go on with what is written from now on,
 until Ctrl-C.
 
-With -o json each line is one object: time, service, level, msg, and the other
-fields of the entry under fields.`,
+Of an environment on AWS they are the logs of its pods, with those of Kafka and
+its operator, as far as Kubernetes still has them; new pods are followed too.
+
+With -o json each line is one object: time, service, pod (on AWS), level, msg,
+and the other fields of the entry under fields.`,
 		Example: `  gmctl logs
   gmctl logs ingestion relay -f
   gmctl logs postgres --since 10m
+  gmctl logs -e dev ingestion kafka -f
   gmctl logs --tail all -o json | jq 'select(.level == "ERROR")'`,
-		ValidArgsFunction: func(_ *cobra.Command, chosen []string, _ string) ([]string, cobra.ShellCompDirective) {
-			path, err := dir()
+		ValidArgsFunction: func(cmd *cobra.Command, chosen []string, _ string) ([]string, cobra.ShellCompDirective) {
+			ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+			defer cancel()
+			found, err := where(ctx)
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			services, err := services(path)
+			services, err := newSource(found, wish{}, func(error) {}).services(ctx)
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
@@ -91,7 +99,7 @@ fields of the entry under fields.`,
 			return left, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.EnvName, opts.Dir, opts.Services = f.EnvName, dir, args
+			opts.EnvName, opts.Logs, opts.Services = f.EnvName, where, args
 			var err error
 			if opts.Since, err = parseSince(since, opts.Now()); err != nil {
 				return err
@@ -117,13 +125,14 @@ fields of the entry under fields.`,
 }
 
 func run(ctx context.Context, opts *Options) error {
-	dir, err := opts.Dir()
+	where, err := opts.Logs(ctx)
 	if err != nil {
 		return err
 	}
-	known, err := services(dir)
+	source := newSource(where, wish{only: opts.Services, since: opts.Since, tail: opts.Tail}, opts.warn)
+	known, err := source.services(ctx)
 	if err != nil {
-		return &problem.Error{What: "the logs in " + dir + " cannot be read", Cause: err, Next: "run gmctl as the user who ran: gmctl up"}
+		return err
 	}
 	if len(known) == 0 {
 		fmt.Fprintf(opts.IO.Err, "The environment %s has no logs yet; bring it up with: gmctl up\n", opts.EnvName)
@@ -134,15 +143,19 @@ func run(ctx context.Context, opts *Options) error {
 		return err
 	}
 	printer := newPrinter(opts.IO, opts.Zone, opts.Output == outputJSON, known)
-	view := &view{dir: dir, only: opts.Services, since: opts.Since, tail: opts.Tail}
-	err = view.print(printer.entry)
+	err = source.print(ctx, printer.entry)
 	if err == nil && opts.Follow {
-		err = view.follow(ctx, opts.Poll, printer.entry)
+		err = source.follow(ctx, opts.Poll, printer.entry)
 	}
 	if errors.Is(err, context.Canceled) {
 		return nil // Ctrl-C is how following ends
 	}
 	return err
+}
+
+// warn tells of a log that is left out.
+func (o *Options) warn(err error) {
+	fmt.Fprintf(o.IO.Err, "%s %v\n", o.IO.Paint(iostreams.Yellow, "!"), err)
 }
 
 func checkServices(wanted, known []string) error {

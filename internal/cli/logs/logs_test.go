@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -94,7 +95,7 @@ func execute(ctx context.Context, streams *iostreams.IOStreams, dir string, argu
 	f := factory.New(streams)
 	f.EnvName = "local"
 	cmd := newCommand(f, func(ctx context.Context, opts *Options) error {
-		opts.Dir = func() (string, error) { return dir, nil }
+		opts.Logs = func(context.Context) (environment.Logs, error) { return environment.Logs{Dir: dir}, nil }
 		opts.Poll, opts.Zone = time.Millisecond, time.UTC
 		return run(ctx, opts)
 	})

@@ -68,6 +68,9 @@ func (p *printer) head(line *strings.Builder, e entry) {
 		}
 		line.WriteString(" " + p.io.PaintOut(style, f.Key+"=") + clean(f.shown()))
 	}
+	if e.Pod != "" {
+		line.WriteString(" " + p.io.PaintOut(iostreams.Faint, "pod="+e.Pod))
+	}
 }
 
 func levelStyle(level string) iostreams.Style {
@@ -103,10 +106,11 @@ func (p *printer) entryJSON(e entry) error {
 	encoded, err := json.Marshal(struct {
 		Time    time.Time                  `json:"time,omitzero"`
 		Service string                     `json:"service"`
+		Pod     string                     `json:"pod,omitempty"`
 		Level   string                     `json:"level,omitempty"`
 		Message string                     `json:"msg"`
 		Fields  map[string]json.RawMessage `json:"fields,omitempty"`
-	}{e.Time.UTC(), e.Service, e.Level, e.Message, fields})
+	}{e.Time.UTC(), e.Service, e.Pod, e.Level, e.Message, fields})
 	if err != nil {
 		return err
 	}

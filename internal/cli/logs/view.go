@@ -6,18 +6,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
-// view is what of the logs a user wants to see.
+// view is what a user wants to see of logs that are files.
 type view struct {
-	dir   string
-	only  []string // services; empty: all
-	since time.Time
-	tail  int // entries; -1: all
+	wish
+	dir string
 
 	cursors map[string]*cursor
 }
@@ -31,8 +28,16 @@ type cursor struct {
 	taken   bool      // the last entry was in the view, so what continues it is too
 }
 
+func (v *view) services(context.Context) ([]string, error) {
+	found, err := services(v.dir)
+	if err != nil {
+		return nil, unreadable(v.dir, err)
+	}
+	return found, nil
+}
+
 // print yields what is there already, by time, and leaves the cursors at its end.
-func (v *view) print(yield func(entry) error) error {
+func (v *view) print(_ context.Context, yield func(entry) error) error {
 	v.cursors = map[string]*cursor{}
 	wanted, err := v.wanted()
 	if err != nil {
@@ -48,11 +53,7 @@ func (v *view) print(yield func(entry) error) error {
 		}
 		entries = append(entries, found...)
 	}
-	byTime(entries)
-	if v.tail >= 0 && len(entries) > v.tail {
-		entries = entries[len(entries)-v.tail:]
-	}
-	return each(entries, yield)
+	return each(v.last(entries), yield)
 }
 
 // follow yields what is written from now on until ctx ends.
@@ -234,20 +235,6 @@ func (c *cursor) close() {
 		c.file.Close()
 		c.file = nil
 	}
-}
-
-// byTime sorts entries; those of one service stay in the order they were written.
-func byTime(entries []entry) {
-	slices.SortStableFunc(entries, func(a, b entry) int { return a.Time.Compare(b.Time) })
-}
-
-func each(entries []entry, yield func(entry) error) error {
-	for _, e := range entries {
-		if err := yield(e); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func ignoreGone(err error) error {
