@@ -16,6 +16,7 @@ import (
 
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -71,21 +72,33 @@ func (r *run) look(ctx context.Context) error {
 // versions are the resource versions of all objects of gmctl's sets, without
 // what their controllers write: their generations.
 func (r *run) versions(ctx context.Context) (map[string]int64, error) {
+	found := map[string]int64{}
+	err := r.everyObject(ctx, kube.LabelSet, func(resource string, object *unstructured.Unstructured) error {
+		if resource == "endpointslices" || resource == "endpoints" { // Kubernetes' own, with the labels of their services
+			return nil
+		}
+		found[resource+" "+object.GetNamespace()+"/"+object.GetName()] = object.GetGeneration()
+		return nil
+	})
+	return found, err
+}
+
+// everyObject hands over all objects that the selector selects.
+func (r *run) everyObject(ctx context.Context, selector string, visit func(resource string, object *unstructured.Unstructured) error) error {
 	config := r.account.Kube.AdminConfig()
 	config.WarningHandler = rest.NoWarnings{} // of what is deprecated: everything is looked at
 	lookup, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	groups, err := restmapper.GetAPIGroupResources(lookup)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found := map[string]int64{}
 	for _, group := range groups {
 		for version, resources := range group.VersionedResources {
 			if version != group.Group.PreferredVersion.Version {
@@ -96,17 +109,19 @@ func (r *run) versions(ctx context.Context) (map[string]int64, error) {
 					continue
 				}
 				kind := schema.GroupVersionResource{Group: group.Group.Name, Version: version, Resource: resource.Name}
-				list, err := client.Resource(kind).List(ctx, meta.ListOptions{LabelSelector: kube.LabelSet})
+				list, err := client.Resource(kind).List(ctx, meta.ListOptions{LabelSelector: selector})
 				if err != nil {
-					return nil, fmt.Errorf("%s: %w", resource.Name, err)
+					return fmt.Errorf("%s: %w", resource.Name, err)
 				}
-				for _, object := range list.Items {
-					found[resource.Name+" "+object.GetNamespace()+"/"+object.GetName()] = object.GetGeneration()
+				for i := range list.Items {
+					if err := visit(resource.Name, &list.Items[i]); err != nil {
+						return err
+					}
 				}
 			}
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // differing is nil if both are the same.

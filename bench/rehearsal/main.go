@@ -2,7 +2,8 @@
 
 // Command rehearsal leads gmctl through the whole life of an environment on AWS,
 // in a pretended account made of real parts (internal/testenv/rehearsal): init,
-// doctor, plan, up, status, kafka test, load, upgrade, teardown. After each step
+// doctor, plan, up, status, a rotation of all passwords, kafka test, load,
+// upgrade, teardown. After each step
 // it looks at the systems themselves, not at what gmctl says of them, and it ends
 // with what it proved, the last line as JSON; the exit code is 1 where anything
 // does not hold. Run it with `make rehearsal`.

@@ -56,6 +56,7 @@ type run struct {
 	player  *player
 	proof   *proof
 	watch   *watch
+	secrets map[string]string // what the account keeps and kept secret
 }
 
 func rehearse(ctx context.Context, o options) (*proof, error) {
@@ -113,6 +114,7 @@ func (r *run) perform(ctx context.Context) error {
 		{"up", r.up},
 		{"status", r.status},
 		{"up again", r.upAgain},
+		{"rotation", r.rotate},
 		{"kafka test", r.typed("kafka test -e dev")},
 		{"events", r.load},
 		{"history", r.history},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,7 +171,11 @@ func (p *awsPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	if err != nil {
 		return target, err
 	}
-	target.Instance = reference + " " + outputs.Cluster.Endpoint + " " + outputs.Database.Address
+	versions, err := p.secrets.Versions(ctx)
+	if err != nil {
+		return target, err
+	}
+	target.Instance = fmt.Sprint(reference, outputs.Cluster.Endpoint, outputs.Database.Address, versions)
 	if target.Kafka, err = p.kafka(ctx); err != nil {
 		return target, err
 	}

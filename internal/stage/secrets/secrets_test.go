@@ -117,6 +117,18 @@ func (w *world) get(t *testing.T) *core.Secret {
 	return secret
 }
 
+// isCopied holds the copy against what its source must hold.
+func (w *world) isCopied(t *testing.T, password string) {
+	t.Helper()
+	copied := w.get(t)
+	if string(copied.Data["password"]) != password || string(copied.Data["username"]) != "gamer" {
+		t.Error("the copy is not as its source")
+	}
+	if copied.Annotations[secrets.AnnotationSource] != w.arn || copied.Annotations[secrets.AnnotationVersion] == "" {
+		t.Errorf("the copy says of its source %v", copied.Annotations)
+	}
+}
+
 // The life of a copy: made, seen to be behind after a rotation and after a change
 // in the cluster, copied again, removed. In all that is said on the way no value
 // stands.
@@ -154,13 +166,7 @@ func TestLife(t *testing.T) {
 	wants(engine.GoalPresent, engine.ActionCreate, "from "+w.arn)
 	apply()
 	state(engine.StateReady)
-	copied := w.get(t)
-	if string(copied.Data["password"]) != password || string(copied.Data["username"]) != "gamer" {
-		t.Error("the copy is not as its source")
-	}
-	if copied.Annotations[secrets.AnnotationSource] != w.arn || copied.Annotations[secrets.AnnotationVersion] == "" {
-		t.Errorf("the copy says of its source %v", copied.Annotations)
-	}
+	w.isCopied(t, password)
 	versions := func() string {
 		t.Helper()
 		found, err := w.stage.Versions(ctx)
@@ -176,9 +182,7 @@ func TestLife(t *testing.T) {
 	state(engine.StateDegraded)
 	between := versions()
 	apply()
-	if string(w.get(t).Data["password"]) != rotated {
-		t.Error("the rotated password was not copied")
-	}
+	w.isCopied(t, rotated)
 	// Pods made between the rotation and the copying have read the old password.
 	if after := versions(); after == before || after == between || between == before {
 		t.Errorf("the versions are %q, before the copying %q, after it %q", before, between, after)
