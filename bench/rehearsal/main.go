@@ -2,11 +2,13 @@
 
 // Command rehearsal leads gmctl through the whole life of an environment on AWS,
 // in a pretended account made of real parts (internal/testenv/rehearsal): init,
-// doctor, plan, up, status, a rotation of all passwords, kafka test, load,
-// upgrade, teardown. After each step
-// it looks at the systems themselves, not at what gmctl says of them, and it ends
-// with what it proved, the last line as JSON; the exit code is 1 where anything
-// does not hold. Run it with `make rehearsal`.
+// doctor, plan, up, status, a rotation of all passwords, kafka test, load, logs,
+// upgrade, teardown. After each step it looks at the systems themselves, not at
+// what gmctl says of them, and it ends with what it proved, the last line as JSON;
+// the exit code is 1 where anything does not hold. Run it with `make rehearsal`.
+//
+// With -story trouble the environment is configured too small for Kafka, begun all
+// the same, by two at once, and repaired.
 //
 // With -kills N, gmctl up and gmctl teardown are each killed N times at random
 // moments on the way, and must come to the same end. With -shell the account is
@@ -22,27 +24,42 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/gamemetrics/gmctl/internal/kube"
 )
 
 type options struct {
 	gmctl      string
 	shell      bool
+	story      string
 	kills      int
 	seed       int64
 	transcript string
 	keep       bool
 }
 
+// The stories.
+const (
+	storyLife    = "life"
+	storyTrouble = "trouble"
+)
+
 func main() {
 	var o options
 	flag.StringVar(&o.gmctl, "gmctl", "bin/gmctl", "the gmctl to try")
 	flag.BoolVar(&o.shell, "shell", false, "start the account, print the environment to source, and stay until Ctrl-C")
+	flag.StringVar(&o.story, "story", storyLife, `"life", or "trouble": of an environment that is too small`)
 	flag.IntVar(&o.kills, "kills", 0, "how often up, and how often teardown, is killed on the way")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the random moments")
 	flag.StringVar(&o.transcript, "transcript", "", "write what was typed and printed to this Markdown file")
 	flag.BoolVar(&o.keep, "keep", false, "leave gmctl's files for a look")
 	flag.Parse()
+	if o.story != storyLife && o.story != storyTrouble {
+		fmt.Fprintf(os.Stderr, "rehearsal: there is no story %q, but life and trouble\n", o.story)
+		os.Exit(2)
+	}
 
+	kube.Quiet()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := start(ctx, o); err != nil {

@@ -96,6 +96,24 @@ func (p *player) must(ctx context.Context, line string) (printed, error) {
 	return result, err
 }
 
+// fails types a command that has to end with the exit code and to print all of
+// the words.
+func (p *player) fails(ctx context.Context, line string, code int, words ...string) (printed, error) {
+	result, err := p.try(ctx, line)
+	if err != nil {
+		return result, err
+	}
+	if result.code != code {
+		return result, fmt.Errorf("gmctl %s ended with exit code %d, not %d", line, result.code, code)
+	}
+	for _, word := range words {
+		if !strings.Contains(result.stdout+result.stderr, word) {
+			return result, fmt.Errorf("gmctl %s does not say %q", line, word)
+		}
+	}
+	return result, nil
+}
+
 // killed types the command and kills it with SIGKILL at a random moment within
 // the time it would take, unless it ends before.
 func (p *player) killed(ctx context.Context, line string, within time.Duration) error {

@@ -102,27 +102,40 @@ func rehearse(ctx context.Context, o options) (*proof, error) {
 	return result, nil
 }
 
-// perform plays the steps in order and ends with the first that does not hold.
-func (r *run) perform(ctx context.Context) error {
-	for _, one := range []struct {
-		name string
-		play func(context.Context) error
-	}{
+// act is a step of a story.
+type act struct {
+	name string
+	play func(context.Context) error
+}
+
+// life is the story of an environment that all goes well with, but for kills.
+func (r *run) life() []act {
+	return []act{
 		{"init", r.begin},
 		{"doctor", r.typed("doctor -e dev")},
 		{"plan", r.plan},
 		{"up", r.up},
 		{"status", r.status},
+		{"history", r.history},
 		{"up again", r.upAgain},
 		{"rotation", r.rotate},
 		{"kafka test", r.typed("kafka test -e dev")},
 		{"events", r.load},
-		{"history", r.history},
+		{"logs", r.logs},
 		{"upgrade", r.upgrade},
 		{"secrets", r.leaks},
 		{"teardown", r.teardown},
 		{"orphans", r.orphans},
-	} {
+	}
+}
+
+// perform plays the acts in order and ends with the first that does not hold.
+func (r *run) perform(ctx context.Context) error {
+	acts := r.life()
+	if r.story == storyTrouble {
+		acts = r.trouble()
+	}
+	for _, one := range acts {
 		began := time.Now()
 		if err := one.play(ctx); err != nil {
 			return fmt.Errorf("%s: %w", one.name, err)
@@ -153,21 +166,24 @@ func (r *run) begin(ctx context.Context) error {
 	if _, err := r.player.must(ctx, "init -e dev"); err != nil {
 		return err
 	}
+	const before = "\n      # Credentials"
+	if err := r.configure(before, "\n      manifests: "+r.account.Manifests+before); err != nil {
+		return err
+	}
+	return r.configure(`version: "`+toVersion+`"`, `version: "`+fromVersion+`"`)
+}
+
+// configure replaces a part of gmctl.yaml, which must be there.
+func (r *run) configure(from, to string) error {
 	path := filepath.Join(r.player.folder, "gmctl.yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, after, found := strings.Cut(string(text), "\n      # Credentials")
-	if !found {
-		return errors.New("gmctl.yaml has another form than it had")
+	if !strings.Contains(string(text), from) {
+		return fmt.Errorf("gmctl.yaml does not say %q", from)
 	}
-	changed := before + "\n      manifests: " + r.account.Manifests + "\n      # Credentials" + after
-	version, next := `version: "`+toVersion+`"`, `version: "`+fromVersion+`"`
-	if !strings.Contains(changed, version) {
-		return fmt.Errorf("gmctl.yaml does not say %s", version)
-	}
-	return os.WriteFile(path, []byte(strings.Replace(changed, version, next, 1)), 0o644)
+	return os.WriteFile(path, []byte(strings.Replace(string(text), from, to, 1)), 0o644)
 }
 
 func (r *run) plan(ctx context.Context) error {
@@ -275,6 +291,14 @@ func (r *run) upAgain(ctx context.Context) error {
 	return differing(before, after)
 }
 
+func (r *run) logs(ctx context.Context) error {
+	result, err := r.player.must(ctx, "logs -e dev ingestion relay --tail 8")
+	if err == nil && (!strings.Contains(result.stdout, "ingestion") || !strings.Contains(result.stdout, "relay")) {
+		err = errors.New("the logs of ingestion and relay are not there")
+	}
+	return err
+}
+
 func (r *run) history(ctx context.Context) error {
 	if err := r.typed("history -e dev")(ctx); err != nil {
 		return err
@@ -308,7 +332,7 @@ func (r *run) teardown(ctx context.Context) error {
 }
 
 func (r *run) writeTranscript() error {
-	const head = `<!-- Written by make rehearsal TRANSCRIPT=docs/rehearsal.md, as it was printed. -->
+	const head = `<!-- Written by make rehearsal ARGS="-transcript docs/rehearsal.md", as it was printed. -->
 
 # From nothing to a platform on AWS, and back
 

@@ -120,7 +120,6 @@ func (s *stage) Check(ctx context.Context) (engine.Health, error) {
 	health := engine.Health{
 		State:     engine.StateReady,
 		Endpoints: []engine.Endpoint{{Name: "kubernetes", URL: client.Host()}},
-		Figures:   []engine.Figure{{Name: "nodes", Value: float64(len(nodes)), Unit: "nodes"}},
 	}
 	ready, wanted := 0, 0
 	for _, g := range sorted(nodes, s.Groups) {
