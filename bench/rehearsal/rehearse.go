@@ -308,8 +308,12 @@ func (r *run) history(ctx context.Context) error {
 
 // upgrade must end with the new version everywhere and nothing left to do.
 func (r *run) upgrade(ctx context.Context) error {
-	if _, err := r.player.must(ctx, "upgrade -e dev --to "+toVersion+" --yes"); err != nil {
+	result, err := r.player.must(ctx, "upgrade -e dev --to "+toVersion+" --yes")
+	if err != nil {
 		return err
+	}
+	if strings.Contains(result.stdout+result.stderr, "not checked") {
+		return errors.New("something was not looked at before the upgrade")
 	}
 	if err := r.nodesAre(ctx, "v"+toVersion); err != nil {
 		return err

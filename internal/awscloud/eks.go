@@ -122,7 +122,6 @@ func (e *EKS) AddonVersions(ctx context.Context, addon, kubernetes string) (vers
 // Insight is what EKS has found that stands in the way of an upgrade.
 type Insight struct {
 	Name, Status, Description string // Status is EKS's word: PASSING, WARNING, ERROR, UNKNOWN
-	Recommendation            string
 }
 
 // UpgradeInsights lists what EKS knows about an upgrade to the version. known is

@@ -286,6 +286,8 @@ def of_cluster(method, name, rest, body):
         return update_cluster_config(name, cluster, body)
     if (method, rest) == ("DELETE", ""):
         return delete_cluster(name)
+    if (method, rest) == ("POST", "/insights"):
+        return insights(name, body)
     where = (get_account_id(), get_region(), name)
     if (method, rest) == ("GET", "/updates"):
         return ok({"updateIds": [key[3] for key in updates if key[:3] == where]})
@@ -310,6 +312,31 @@ def of_cluster(method, name, rest, body):
     if found.group(2) == "config":
         return update_nodegroup_config(name, group, body)
     return update_nodegroup_version(name, cluster, group, body)
+
+
+def insights(name, body):
+    """What EKS says of upgrades: here that no kubelet may fall more than three
+    minor versions behind."""
+    groups = [group for key, group in eks._nodegroups.items() if key.startswith(name + "/")]
+    found = []
+    for version in (body.get("filter") or {}).get("kubernetesVersions") or KUBERNETES_VERSIONS:
+        behind = [group["nodegroupName"] for group in groups if minor(version) - minor(group["version"]) > 3]
+        found.append(
+            {
+                "id": str(uuid.uuid5(uuid.NAMESPACE_URL, name + "/kubelet-skew/" + version)),
+                "name": "Kubelet version skew",
+                "category": "UPGRADE_READINESS",
+                "kubernetesVersion": version,
+                "lastRefreshTime": time.time(),
+                "lastTransitionTime": time.time(),
+                "description": "Checks that the kubelets are within what the control plane supports.",
+                "insightStatus": {
+                    "status": "ERROR" if behind else "PASSING",
+                    "reason": "Too old for %s: %s" % (version, ", ".join(behind)) if behind else "",
+                },
+            }
+        )
+    return ok({"insights": found})
 
 
 handle_in_ministack = eks._handle_request_sync
