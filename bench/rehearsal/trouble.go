@@ -50,7 +50,7 @@ func (r *run) setDataNodes(from, to string) error {
 // arithmetic and what to set instead, and has made nothing.
 func (r *run) refused(line string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if _, err := r.player.fails(ctx, line, 1, "does not fit", "2 GiB", tooSmall, "nodeGroups.data.instanceType"); err != nil {
+		if _, err := r.player.fails(ctx, line, 1, "does not fit", "2Gi", tooSmall, "nodeGroups.data.instanceType"); err != nil {
 			return err
 		}
 		resources, err := r.resources(ctx)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Options say where to work and as whom.
@@ -29,7 +30,10 @@ type Session struct {
 // Open finds credentials, in the order of every AWS tool, and asks AWS whose
 // they are. The error is a *problem.Error.
 func Open(ctx context.Context, options Options) (*Session, error) {
-	load := []func(*config.LoadOptions) error{config.WithRegion(options.Region)}
+	load := []func(*config.LoadOptions) error{
+		config.WithRegion(options.Region),
+		config.WithLogger(logging.Nop{}), // it would write to stderr past the events
+	}
 	if options.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(options.Profile))
 	}

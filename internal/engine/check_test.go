@@ -107,6 +107,25 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// What goes with several stages is named where it goes first.
+func TestPlanNamesWhatGoesOnce(t *testing.T) {
+	kafka := Change{Action: ActionDelete, Object: "Kafka gamemetrics", Holds: "its data"}
+	removes := func(changes ...Change) *scripted {
+		return &scripted{plan: Plan{Changes: changes}}
+	}
+	kind := Change{Action: ActionDelete, Object: "kind Kafka"}
+	engine := scriptedEngine(t, nil,
+		Node{Name: "operators", Stage: removes(kafka, kind)},
+		Node{Name: "kafka", Stage: removes(kafka), Needs: []string{"operators"}},
+	)
+	for range 2 { // the stages' own plans stay as they are
+		plans, err := engine.Plan(t.Context(), GoalAbsent, Selection{})
+		if err != nil || !slices.Equal(plans[0].Plan.Changes, []Change{kafka}) || !slices.Equal(plans[1].Plan.Changes, []Change{kind}) {
+			t.Errorf("%+v, %v", plans, err)
+		}
+	}
+}
+
 func TestPlanChangesNothing(t *testing.T) {
 	engine := scriptedEngine(t, nil, Node{Name: "a", Stage: idle{}})
 	if _, err := engine.Plan(t.Context(), GoalPresent, Selection{}); err != nil {

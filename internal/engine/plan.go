@@ -43,7 +43,23 @@ func (e *Engine) Plan(ctx context.Context, goal Goal, selection Selection) ([]St
 	if ctx.Err() != nil && !timedOut(ctx) {
 		return nil, &problem.Error{What: "interrupted", Kind: problem.Cancelled, Next: "nothing was changed; run it again: " + e.Command}
 	}
+	if goal == GoalAbsent {
+		nameOnce(plans)
+	}
 	return plans, planErrors(plans)
+}
+
+// nameOnce leaves what goes with several stages, such as the objects of a kind with
+// the kind, to the first that removes it.
+func nameOnce(plans []StagePlan) {
+	named := map[Change]bool{}
+	for i := range plans {
+		plans[i].Plan.Changes = slices.DeleteFunc(slices.Clone(plans[i].Plan.Changes), func(change Change) bool {
+			again := change.Action == ActionDelete && named[change]
+			named[change] = true
+			return again
+		})
+	}
 }
 
 func planned(ctx context.Context, node Node, goal Goal, known stagePast) StagePlan {

@@ -109,16 +109,11 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	if err != nil {
 		return engine.Plan{}, err
 	}
-	change := engine.Change{Action: engine.ActionCreate, Object: "image of gmctl", Detail: describe(image)}
 	there, err := s.there(ctx, image)
-	switch {
-	case errors.Is(err, terraform.ErrNothingThere):
-	case err != nil:
+	if err != nil && !errors.Is(err, terraform.ErrNothingThere) || there {
 		return engine.Plan{}, err
-	case there:
-		change.Action = engine.ActionKeep
 	}
-	return engine.Plan{Changes: []engine.Change{change}}, nil
+	return engine.Plan{Changes: []engine.Change{{Action: engine.ActionCreate, Object: "image of gmctl", Detail: describe(image)}}}, nil
 }
 
 // planAbsent says how many images are to be deleted.

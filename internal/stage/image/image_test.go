@@ -139,7 +139,7 @@ func TestLifeOfAnImage(t *testing.T) {
 	if last := told.all[len(told.all)-1]; last.Done != last.Total || last.Unit != "bytes" || last.Total == 0 {
 		t.Errorf("%+v", last)
 	}
-	if kept := plan(t, stage, engine.GoalPresent); kept.Action != engine.ActionKeep {
+	if kept := plan(t, stage, engine.GoalPresent); kept != (engine.Change{}) {
 		t.Errorf("%+v", kept)
 	}
 	if health := health(t, stage); health.State != engine.StateReady || health.Summary != before.Detail {
