@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,6 +37,14 @@ type printed struct {
 	stdout, stderr string
 	code           int
 	took           time.Duration
+}
+
+// colleague types in the same folder, on a machine that knows nothing of what was
+// typed here: with a home of its own.
+func (p *player) colleague() (*player, error) {
+	home := filepath.Join(p.folder, "colleague")
+	env := append(slices.Clone(p.env), "HOME="+home)
+	return &player{gmctl: p.gmctl, folder: p.folder, env: env, random: p.random, out: p.out}, os.MkdirAll(home, 0o755)
 }
 
 func newPlayer(o options, env []string, out io.Writer) (*player, error) {

@@ -61,7 +61,8 @@ func (r *run) refused(line string) func(context.Context) error {
 	}
 }
 
-// upByForce ends with the cause, and holds the lock meanwhile.
+// upByForce ends with the cause. Who tries the same meanwhile is told who holds the
+// lock: on this machine, and on that of a colleague.
 func (r *run) upByForce(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -85,7 +86,14 @@ func (r *run) upByForce(ctx context.Context) error {
 			case <-time.After(200 * time.Millisecond):
 			}
 		}
-		_, err := r.player.fails(ctx, "up -e dev --yes", 4, "gmctl up -e dev --yes --force", "arn:aws:iam::")
+		if _, err := r.player.fails(ctx, "up -e dev --yes --force", 4, "gmctl up --env=dev --force --yes is working on this environment"); err != nil {
+			return err
+		}
+		colleague, err := r.player.colleague()
+		if err != nil {
+			return err
+		}
+		_, err = colleague.fails(ctx, "up -e dev --yes --force", 4, "the Terraform state is locked", "works on it since")
 		return err
 	}
 	if err := lock(); err != nil {
