@@ -186,8 +186,17 @@ func (c *Client) unscheduled(ctx context.Context, pod *corev1.Pod, condition cor
 			}
 		}
 	}
-	text := fmt.Sprintf("pod %s is not scheduled: %s%s", pod.Name, oneLine(condition.Message), asks(pod))
+	text := fmt.Sprintf("pod %s is not scheduled: %s%s", pod.Name, nodesOnly(condition.Message), asks(pod))
 	return cause{unschedulable, text, "give the pod's node group a larger instance type or more nodes in gmctl.yaml, then run gmctl up again"}, nil
+}
+
+// nodesOnly is what the scheduler says of the nodes, without the claims that it
+// need not free and the pods that it cannot preempt.
+func nodesOnly(message string) string {
+	for _, rest := range []string{". no new claims", ". preemption:"} {
+		message, _, _ = strings.Cut(message, rest)
+	}
+	return oneLine(message)
 }
 
 // asks says what a pod requests, which the scheduler's message leaves out.

@@ -77,8 +77,8 @@ func TestPodCause(t *testing.T) {
 		text   string
 	}{
 		"fits nowhere": {
-			"conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/1 nodes are available: 1 Insufficient memory.'}]",
-			unschedulable, "0/1 nodes are available: 1 Insufficient memory. (it asks for 2048 MiB",
+			"conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.'}]",
+			unschedulable, "0/1 nodes are available: 1 Insufficient memory (it asks for 2048 MiB",
 		},
 		"no such image": {
 			"containerStatuses: [{name: c, image: 'registry/app:1', state: {waiting: {reason: ErrImagePull, message: 'manifest unknown: not found'}}}]",
