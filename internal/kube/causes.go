@@ -181,12 +181,12 @@ func (c *Client) unscheduled(ctx context.Context, pod *corev1.Pod, condition cor
 				return cause{}, err
 			}
 			if event.Message != "" {
-				text := fmt.Sprintf("pod %s is not scheduled: its claim %s has no volume: %s: %s", pod.Name, claim, event.Reason, oneLine(event.Message))
+				text := fmt.Sprintf("pod %s is Pending: its claim %s has no volume: %s: %s", pod.Name, claim, event.Reason, oneLine(event.Message))
 				return cause{unschedulable, text, "check the StorageClass and the EBS CSI driver"}, nil
 			}
 		}
 	}
-	text := fmt.Sprintf("pod %s is not scheduled: %s%s", pod.Name, nodesOnly(condition.Message), asks(pod))
+	text := fmt.Sprintf("pod %s is Pending: %s%s", pod.Name, nodesOnly(condition.Message), asks(pod))
 	return cause{unschedulable, text, "give the pod's node group a larger instance type or more nodes in gmctl.yaml, then run gmctl up again"}, nil
 }
 
