@@ -24,15 +24,17 @@ const importsFile = "gmctl_adopt.tf.json"
 // them and writing them down. Of several for one address the first is taken.
 type adoption map[string][]string
 
-// adoptable returns what of the resources that the plan would create is there.
+// adoptable returns what of the resources that the plan would create is there. It
+// notes in the plan which of them the state takes for something that is gone.
 func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error) {
 	if w.Account == nil || !slices.ContainsFunc(plan.Changes, func(c Change) bool { return c.Action == engine.ActionCreate }) {
 		return nil, nil
 	}
-	changes, err := w.shown(ctx, plan)
+	shown, err := w.shown(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
+	changes := shown.ResourceChanges
 	owned, err := w.strangers(ctx, changes)
 	if err != nil {
 		return nil, err
@@ -62,7 +64,37 @@ func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error)
 	if len(found) > 0 || w.unfinished() {
 		found.derive(changes)
 	}
+	plan.succeeded = found.successors(shown.ResourceDrift)
 	return found, nil
+}
+
+// successors takes from the adoption, and returns, the addresses where the state
+// still has another resource, which is gone: Terraform imports nothing there.
+func (a adoption) successors(drift []*tfjson.ResourceChange) []string {
+	var addresses []string
+	for _, change := range drift {
+		if len(a[change.Address]) > 0 && change.Change.Actions.Delete() {
+			addresses = append(addresses, change.Address)
+			delete(a, change.Address)
+		}
+	}
+	return addresses
+}
+
+// succeed has the state forget what is gone and has a successor, which the next
+// plan adopts.
+func (w *Workspace) succeed(ctx context.Context, addresses []string, report engine.Reporter) error {
+	runner, err := w.terraform()
+	if err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		err := w.unlocking(ctx, report, func() error { return runner.StateRm(ctx, address) })
+		if err != nil {
+			return w.explain(ctx, "the state keeps "+address+", which is gone", err, nil)
+		}
+	}
+	return nil
 }
 
 // derive adds what carries no tags and belongs to something that is the
@@ -94,8 +126,8 @@ func (a adoption) derive(changes []*tfjson.ResourceChange) {
 	}
 }
 
-// shown reads the resources of a saved plan, also those that do not change.
-func (w *Workspace) shown(ctx context.Context, plan *Plan) ([]*tfjson.ResourceChange, error) {
+// shown reads a saved plan, with the resources that do not change.
+func (w *Workspace) shown(ctx context.Context, plan *Plan) (*tfjson.Plan, error) {
 	runner, err := w.terraform()
 	if err != nil {
 		return nil, err
@@ -104,7 +136,7 @@ func (w *Workspace) shown(ctx context.Context, plan *Plan) ([]*tfjson.ResourceCh
 	if err != nil {
 		return nil, w.explain(ctx, "the plan cannot be read", err, nil)
 	}
-	return shown.ResourceChanges, nil
+	return shown, nil
 }
 
 // strangers lists what carries the environment's tags and is none of what the

@@ -10,6 +10,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
 	"github.com/gamemetrics/gmctl/internal/awscloud"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/terraform"
@@ -17,10 +22,10 @@ import (
 	testaws "github.com/gamemetrics/gmctl/internal/testenv/aws"
 )
 
-// What an apply has made and not written down is found by its tags and taken
-// over, not made a second time.
-func TestLostStateIsFoundAgain(t *testing.T) {
-	testenv.Long(t, testenv.AWS, "30 seconds")
+// partOfDev opens those resources of the environment dev, in a new account and
+// with the state in a file of dir.
+func partOfDev(t *testing.T, dir string, targets ...string) (*terraform.Workspace, *awscloud.Session) {
+	t.Helper()
 	testaws.Terraform(t)
 	testaws.Run(t).Setenv(t)
 	session, err := awscloud.Open(t.Context(), awscloud.Options{Region: testaws.Region})
@@ -31,20 +36,25 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	w, err := terraform.Open(terraform.Options{
-		Binary: binary, Dir: dir, Environment: "dev",
+		Binary: binary, Dir: dir, Environment: "dev", Targets: targets, Account: account{session},
 		Variables: map[string]any{"account_id": testaws.AccountID, "region": testaws.Region, "environment_id": environmentID},
-		Targets: []string{
-			"module.network.aws_subnet.private", "module.network.aws_eip.nat", "module.eks.aws_launch_template.node",
-			"module.redis.aws_secretsmanager_secret.auth", "module.credentials.aws_secretsmanager_secret.this",
-			"module.registry.aws_ecr_repository.this", "module.storage.aws_s3_bucket.this",
-		},
-		Account: account{session},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w, session
+}
+
+// What an apply has made and not written down is found by its tags and taken
+// over, not made a second time.
+func TestLostStateIsFoundAgain(t *testing.T) {
+	testenv.Long(t, testenv.AWS, "30 seconds")
+	dir := t.TempDir()
+	w, session := partOfDev(t, dir,
+		"module.network.aws_subnet.private", "module.network.aws_eip.nat", "module.eks.aws_launch_template.node",
+		"module.redis.aws_secretsmanager_secret.auth", "module.credentials.aws_secretsmanager_secret.this",
+		"module.registry.aws_ecr_repository.this", "module.storage.aws_s3_bucket.this")
 	first := plan(t, w, engine.GoalPresent)
 	if err := w.Apply(t.Context(), first, &updates{}); err != nil {
 		t.Fatal(explained(err))
@@ -82,5 +92,53 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 	slices.Sort(after)
 	if !slices.Equal(after, before) {
 		t.Errorf("before %v\nafter %v", before, after)
+	}
+}
+
+// What an apply has replaced and not written down is taken over too, although the
+// state still has what was there before it.
+func TestSuccessorIsFound(t *testing.T) {
+	w, session := partOfDev(t, t.TempDir(), "module.network.aws_eip.nat")
+	if err := w.Apply(t.Context(), plan(t, w, engine.GoalPresent), &updates{}); err != nil {
+		t.Fatal(explained(err))
+	}
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ec2.NewFromConfig(cfg)
+	ours := &ec2.DescribeAddressesInput{Filters: []types.Filter{{Name: aws.String("tag:EnvironmentId"), Values: []string{environmentID}}}}
+	found, err := client.DescribeAddresses(t.Context(), ours)
+	if err != nil || len(found.Addresses) != 1 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	before := found.Addresses[0]
+	if _, err := client.ReleaseAddress(t.Context(), &ec2.ReleaseAddressInput{AllocationId: before.AllocationId}); err != nil {
+		t.Fatal(err)
+	}
+	successor, err := client.AllocateAddress(t.Context(), &ec2.AllocateAddressInput{
+		Domain: types.DomainTypeVpc, TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeElasticIp, Tags: before.Tags}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	next := plan(t, w, engine.GoalPresent)
+	for _, change := range next.Changes {
+		if change.Action != engine.ActionUpdate {
+			t.Errorf("%+v", change)
+		}
+	}
+	if err := w.Apply(t.Context(), next, &updates{}); err != nil {
+		t.Fatal(explained(err))
+	}
+	if again := plan(t, w, engine.GoalPresent); len(again.Changes) > 0 {
+		t.Errorf("there is still something to do: %+v", again.Changes)
+	}
+	if found, err = client.DescribeAddresses(t.Context(), ours); err != nil || len(found.Addresses) != 1 || *found.Addresses[0].AllocationId != *successor.AllocationId {
+		t.Errorf("%+v, %v; want %s alone", found, err, *successor.AllocationId)
+	}
+	if owned := ownedBy(t, session); len(owned) == 0 {
+		t.Error("nothing is the environment's")
 	}
 }

@@ -15,7 +15,17 @@ var ErrStale = errors.New("the plan is out of date")
 // finish what it is at, save the state and release the lock. The error is a
 // *problem.Error, or ErrStale.
 func (w *Workspace) Apply(ctx context.Context, plan *Plan, report engine.Reporter) error {
-	defer plan.Discard()
+	defer func() { plan.Discard() }()
+	if len(plan.succeeded) > 0 {
+		if err := w.succeed(ctx, plan.succeeded, report); err != nil {
+			return err
+		}
+		next, err := w.Plan(ctx, plan.Goal)
+		if err != nil {
+			return err
+		}
+		plan = next
+	}
 	earlier, earlierErr := lastRun(w.Dir)
 	for unlocked := false; ; unlocked = true {
 		progress := &progress{report: report, total: len(plan.Changes), counted: true}

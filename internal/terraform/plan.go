@@ -20,6 +20,9 @@ type Plan struct {
 	Changes []Change
 
 	file string
+	// succeeded are addresses where something else is now than the state has;
+	// before it is carried out, the plan is made anew without them in the state.
+	succeeded []string
 }
 
 // Change is what happens to one resource.
@@ -55,7 +58,18 @@ func (w *Workspace) planAdopting(ctx context.Context, plan *Plan) (*Plan, error)
 	if err != nil {
 		return nil, err
 	}
-	return w.planImporting(ctx, plan, adopted, w.Targets)
+	succeeded := plan.succeeded
+	plan, err = w.planImporting(ctx, plan, adopted, w.Targets)
+	if err != nil {
+		return nil, err
+	}
+	plan.succeeded = succeeded
+	for i, change := range plan.Changes {
+		if slices.Contains(succeeded, change.Address) {
+			plan.Changes[i].Action = engine.ActionUpdate // it is there: only the state changes
+		}
+	}
+	return plan, nil
 }
 
 // planImporting plans the targets with imports; without any, plan is it.
@@ -97,11 +111,11 @@ func (w *Workspace) PlanAdoption(ctx context.Context) (*Plan, error) {
 // Strangers lists what is there with the environment's tags and is not among
 // what the plan, which removes the environment, is going to remove.
 func (w *Workspace) Strangers(ctx context.Context, plan *Plan) ([]awscloud.Resource, error) {
-	changes, err := w.shown(ctx, plan)
+	shown, err := w.shown(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
-	strangers, err := w.strangers(ctx, changes)
+	strangers, err := w.strangers(ctx, shown.ResourceChanges)
 	if err != nil {
 		return nil, err
 	}
