@@ -104,7 +104,7 @@ func (r *run) upByForce(ctx context.Context) error {
 }
 
 func (r *run) statusNamesThePod(ctx context.Context) error {
-	_, err := r.player.fails(ctx, "status -e dev", 3, "kafka/gamemetrics-kafka-", "Pending", "Insufficient memory")
+	_, err := r.player.fails(ctx, "status -e dev", 3, "pod gamemetrics-kafka-0 is Pending", "Insufficient memory")
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/kube"
 	"github.com/gamemetrics/gmctl/internal/paths"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/stage/cluster"
@@ -174,6 +175,17 @@ func (p *awsPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	versions, err := p.secrets.Versions(ctx)
 	if err != nil {
 		return target, err
+	}
+	client, err := p.kube(ctx)
+	if err != nil {
+		return target, err
+	}
+	running, err := client.Containers(ctx, appsNamespace)
+	if err != nil {
+		return target, err
+	}
+	if len(running) == 0 {
+		return target, kube.ErrNotThere
 	}
 	target.Instance = fmt.Sprint(reference, outputs.Cluster.Endpoint, outputs.Database.Address, versions)
 	if target.Kafka, err = p.kafka(ctx); err != nil {
