@@ -123,6 +123,7 @@ func (r *run) life() []act {
 		{"events", r.load},
 		{"logs", r.logs},
 		{"upgrade", r.upgrade},
+		{"nodes", r.replaceNodes},
 		{"secrets", r.leaks},
 		{"teardown", r.teardown},
 		{"orphans", r.orphans},
@@ -318,8 +319,28 @@ func (r *run) upgrade(ctx context.Context) error {
 	if err := r.nodesAre(ctx, "v"+toVersion); err != nil {
 		return err
 	}
+	return r.settled(ctx)
+}
+
+// replaceNodes gives a group another instance type.
+func (r *run) replaceNodes(ctx context.Context) error {
+	if _, err := r.player.must(ctx, "nodes replace system --instance-type t3.large -e dev --yes"); err != nil {
+		return err
+	}
+	result, err := r.player.must(ctx, "nodes list -e dev")
+	if err == nil && strings.Contains(result.stdout, "t3.medium") {
+		err = errors.New("there are still nodes of the old instance type")
+	}
+	if err != nil {
+		return err
+	}
+	return r.settled(ctx)
+}
+
+// settled is nil where nothing is left to do and every pod runs or is done.
+func (r *run) settled(ctx context.Context) error {
 	if _, err := r.player.must(ctx, "plan -e dev --detailed-exitcode"); err != nil {
-		return fmt.Errorf("after the upgrade the plan is not empty: %w", err)
+		return fmt.Errorf("the plan is not empty: %w", err)
 	}
 	return r.look(ctx)
 }
