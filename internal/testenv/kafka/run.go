@@ -2,40 +2,23 @@ package kafka
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"sync"
 	"testing"
 
 	"github.com/gamemetrics/gmctl/internal/testenv"
 )
 
-// Run starts a cluster for one test and stops it after. A failed test's output
-// holds the end of the brokers' logs. The test is skipped where there is no
-// Kafka to be had, and fails where Kafka does not start.
-func Run(t testing.TB, options Options) *Cluster {
-	t.Helper()
-	_, err := Fetch(t.Context())
-	testenv.Require(t, testenv.Kafka, err)
-	cluster, err := Start(t.Context(), options)
-	if err != nil {
-		t.Fatal(err)
+func starter(options Options) testenv.Starter[*Cluster] {
+	return testenv.Starter[*Cluster]{
+		Component: testenv.Kafka,
+		Fetch:     func(ctx context.Context) error { _, err := Fetch(ctx); return err },
+		Start:     func(ctx context.Context) (*Cluster, error) { return Start(ctx, options) },
 	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	logOnFailure(t, cluster) // cleanups run last first: the logs are still there
-	return cluster
 }
 
-func logOnFailure(t testing.TB, cluster *Cluster) {
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(cluster.Logs())
-		}
-	})
+// Run starts a cluster for one test and stops it after, as testenv.Starter does.
+func Run(t testing.TB, options Options) *Cluster {
+	t.Helper()
+	return starter(options).Run(t)
 }
 
 // Shared is one cluster for all tests of a package, started by the first that
@@ -47,38 +30,14 @@ func logOnFailure(t testing.TB, cluster *Cluster) {
 type Shared struct {
 	Options Options
 
-	once     sync.Once
-	cluster  *Cluster
-	fetchErr error
-	startErr error
+	shared testenv.Shared[*Cluster]
 }
 
-// Cluster returns the cluster, as Run does.
+// Cluster returns the cluster.
 func (s *Shared) Cluster(t testing.TB) *Cluster {
 	t.Helper()
-	s.once.Do(func() {
-		ctx := context.Background() // it outlives the test that starts it
-		if _, s.fetchErr = Fetch(ctx); s.fetchErr == nil {
-			s.cluster, s.startErr = Start(ctx, s.Options)
-		}
-	})
-	testenv.Require(t, testenv.Kafka, s.fetchErr)
-	if s.startErr != nil {
-		t.Fatal(s.startErr)
-	}
-	logOnFailure(t, s.cluster)
-	return s.cluster
+	return s.shared.Get(t, starter(s.Options))
 }
 
 // Main runs the tests, stops the cluster and returns the exit code.
-func (s *Shared) Main(m *testing.M) int {
-	code := m.Run()
-	if s.cluster == nil {
-		return code
-	}
-	if err := s.cluster.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return max(code, 1)
-	}
-	return code
-}
+func (s *Shared) Main(m *testing.M) int { return s.shared.Main(m) }
