@@ -66,7 +66,8 @@ type LogQuery struct {
 }
 
 // OpenLog returns the lines of a container's log, each after its time as RFC 3339
-// and a space, or ErrNoLog. The caller closes it.
+// and a space, or ErrNoLog. The caller closes it. One that is followed opens with
+// its first line: until there is one, OpenLog waits.
 func (c *Client) OpenLog(ctx context.Context, of Container, query LogQuery) (io.ReadCloser, error) {
 	values := url.Values{"timestamps": {"true"}, "container": {of.Name}}
 	if query.Tail >= 0 {

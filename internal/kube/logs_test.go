@@ -37,14 +37,9 @@ func TestLog(t *testing.T) {
 
 	name, wanted := set(t, client, together(namespace, deployment("web", "registry/web:1", "64Mi", 1)))
 	apply(t, client, name, wanted)
-	// Whether a log is followed is kwok's choice, not the request's.
-	play := func(name string, follow bool) {
-		t.Helper()
-		played := parse(t, fmt.Sprintf("apiVersion: kwok.x-k8s.io/v1alpha1\nkind: ClusterLogs\nmetadata: {name: %s}\nspec: {selector: {matchNamespaces: [%s]}, logs: [{logsFile: %s, follow: %t}]}\n", name, name, path, follow))
-		create(t, client, played)
-		t.Cleanup(func() { client.remove(context.Background(), RefOf(played)) })
-	}
-	play(name, false)
+	played := parse(t, fmt.Sprintf("apiVersion: kwok.x-k8s.io/v1alpha1\nkind: ClusterLogs\nmetadata: {name: %s}\nspec: {selector: {matchNamespaces: [%s]}, logs: [{logsFile: %s}]}\n", name, name, path))
+	create(t, client, played)
+	t.Cleanup(func() { client.remove(context.Background(), RefOf(played)) })
 	if err := client.Wait(t.Context(), wanted, &updates{}); err != nil {
 		t.Fatal(err)
 	}
@@ -85,37 +80,30 @@ func TestLog(t *testing.T) {
 		}
 	}
 
-	play("0"+name, true) // the first by name counts
-	var came chan string
-	eventually(t, func() bool {
-		log, err := client.OpenLog(t.Context(), web, LogQuery{Tail: 1, Follow: true})
-		if err != nil {
-			return false
+	following, err := client.OpenLog(t.Context(), web, LogQuery{Tail: 1, Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer following.Close()
+	came := make(chan string)
+	go func() {
+		defer close(came)
+		for scanner := bufio.NewScanner(following); scanner.Scan(); {
+			came <- scanner.Text()
 		}
-		t.Cleanup(func() { log.Close() })
-		came = make(chan string, 1)
-		go func(came chan<- string) {
-			defer close(came)
-			for scanner := bufio.NewScanner(log); scanner.Scan(); {
-				came <- scanner.Text()
-			}
-		}(came)
-		<-came // the third
+	}()
+	for _, want := range []string{"three", "four"} {
 		select {
-		case <-came: // it has ended: kwok does not know yet that it follows
-			return false
-		case <-time.After(time.Second):
-			return true
+		case line := <-came:
+			if !strings.HasSuffix(line, " "+want) {
+				t.Errorf("%q came, not %s", line, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s does not come", want)
 		}
-	})
-	write("2026-11-24T10:00:04.5Z four")
-	select {
-	case line := <-came:
-		if line != "2026-11-24T10:00:04.500000000Z four" {
-			t.Error(line)
+		if want == "three" {
+			write("2026-11-24T10:00:04.5Z four")
 		}
-	case <-time.After(20 * time.Second):
-		t.Error("what is written does not come")
 	}
 
 	if _, err := client.OpenLog(t.Context(), Container{Namespace: name, Pod: "gone", Name: "app"}, LogQuery{}); !errors.Is(err, ErrNoLog) {
