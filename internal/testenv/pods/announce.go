@@ -16,11 +16,15 @@ import (
 )
 
 // kwok's kinds that tell it, as the kubelet that the API server asks, where a
-// port-forward of a pod leads and where its logs are.
+// port-forward of a pod leads and where its logs are. They are not in the pod's
+// namespace, in which a user would meet them.
 var (
-	portForwards = schema.GroupVersionResource{Group: "kwok.x-k8s.io", Version: "v1alpha1", Resource: "portforwards"}
-	podLogs      = schema.GroupVersionResource{Group: "kwok.x-k8s.io", Version: "v1alpha1", Resource: "logs"}
+	portForwards = schema.GroupVersionResource{Group: "kwok.x-k8s.io", Version: "v1alpha1", Resource: "clusterportforwards"}
+	podLogs      = schema.GroupVersionResource{Group: "kwok.x-k8s.io", Version: "v1alpha1", Resource: "clusterlogs"}
 )
+
+// announcedAs is the name of the kwok objects of a pod.
+func announcedAs(pod types.NamespacedName) string { return pod.Namespace + "." + pod.Name }
 
 // announce makes the pod's ports and logs reachable through the API server.
 func (p *pod) announce() error {
@@ -42,7 +46,7 @@ func (p *pod) announce() error {
 	if err := p.runner.forward(p.soft, p.key, forwards); err != nil {
 		return err
 	}
-	return p.runner.put(p.soft, podLogs, "Logs", p.key, map[string]any{"logs": logs})
+	return p.runner.put(p.soft, podLogs, "ClusterLogs", p.key, map[string]any{"logs": logs})
 }
 
 func (p *pod) unannounce() {
@@ -51,7 +55,7 @@ func (p *pod) unannounce() {
 		return // the control plane ends with the runner
 	}
 	for _, resource := range []schema.GroupVersionResource{portForwards, podLogs} {
-		err := p.runner.dynamic.Resource(resource).Namespace(p.key.Namespace).Delete(ctx, p.key.Name, meta.DeleteOptions{})
+		err := p.runner.dynamic.Resource(resource).Delete(ctx, announcedAs(p.key), meta.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			p.runner.log("%s of pod %s cannot be deleted: %v", resource.Resource, p.key, err)
 		}
@@ -69,17 +73,18 @@ func (r *Runner) forward(ctx context.Context, pod types.NamespacedName, ports ma
 	if len(forwards) == 0 {
 		return nil
 	}
-	return r.put(ctx, portForwards, "PortForward", pod, map[string]any{"forwards": forwards})
+	return r.put(ctx, portForwards, "ClusterPortForward", pod, map[string]any{"forwards": forwards})
 }
 
 // put makes one of kwok's objects, or replaces what it says.
 func (r *Runner) put(ctx context.Context, resource schema.GroupVersionResource, kind string, pod types.NamespacedName, spec map[string]any) error {
+	spec["selector"] = map[string]any{"matchNamespaces": []any{pod.Namespace}, "matchNames": []any{pod.Name}}
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": resource.GroupVersion().String(), "kind": kind,
-		"metadata": map[string]any{"name": pod.Name, "namespace": pod.Namespace}, "spec": spec,
+		"metadata": map[string]any{"name": announcedAs(pod)}, "spec": spec,
 	}}
-	_, err := r.dynamic.Resource(resource).Namespace(pod.Namespace).
-		Apply(ctx, pod.Name, object, meta.ApplyOptions{FieldManager: "gmctl-testbed", Force: true})
+	_, err := r.dynamic.Resource(resource).
+		Apply(ctx, announcedAs(pod), object, meta.ApplyOptions{FieldManager: "gmctl-testbed", Force: true})
 	if err != nil {
 		return fmt.Errorf("tell kwok of pod %s: %w", pod, err)
 	}
