@@ -83,9 +83,9 @@ rehearsal-shell: build ## leave such an account standing, and print what to sour
 	@go build -o bin/rehearsal ./bench/rehearsal
 	@bin/rehearsal -shell
 
-rehearsal-chaos: build ## the same, with up and teardown killed on the way: make rehearsal-chaos ROUNDS=20
+rehearsal-chaos: build ## up and teardown again and again, killed on the way: make rehearsal-chaos ROUNDS=20
 	@go build -o bin/rehearsal ./bench/rehearsal
-	@bin/rehearsal -gmctl bin/gmctl -kills $(ROUNDS) $(ARGS)
+	@bin/rehearsal -gmctl bin/gmctl -story chaos -kills $(ROUNDS) $(ARGS)
 
 release-check: ## build all that a release ships, with goreleaser, into dist/
 	@go tool -modfile=tools/release/go.mod goreleaser check

@@ -9,11 +9,12 @@
 // `make rehearsal`.
 //
 // With -story trouble the environment is configured too small for Kafka, begun all
-// the same, by two at once, and repaired.
+// the same, by two at once, and repaired. With -story chaos it is brought up and
+// torn down again and again, killed -kills times in all.
 //
-// With -kills N, gmctl up and gmctl teardown are each killed N times at random
-// moments on the way, and must come to the same end. With -shell the account is
-// left standing for a person to play with.
+// With -kills N in the story of a life, gmctl up and gmctl teardown are each killed
+// up to N times at random moments on the way, and must come to the same end. With
+// -shell the account is left standing for a person to play with.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,20 +45,21 @@ type options struct {
 const (
 	storyLife    = "life"
 	storyTrouble = "trouble"
+	storyChaos   = "chaos"
 )
 
 func main() {
 	var o options
 	flag.StringVar(&o.gmctl, "gmctl", "bin/gmctl", "the gmctl to try")
 	flag.BoolVar(&o.shell, "shell", false, "start the account, print the environment to source, and stay until Ctrl-C")
-	flag.StringVar(&o.story, "story", storyLife, `"life", or "trouble": of an environment that is too small`)
-	flag.IntVar(&o.kills, "kills", 0, "how often up, and how often teardown, is killed on the way")
+	flag.StringVar(&o.story, "story", storyLife, `"life", "trouble": of an environment that is too small, or "chaos": of one that is killed again and again`)
+	flag.IntVar(&o.kills, "kills", 0, "how often up, and how often teardown, is killed on the way; in chaos both together")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the random moments")
 	flag.StringVar(&o.transcript, "transcript", "", "write what was typed and printed to this Markdown file")
 	flag.BoolVar(&o.keep, "keep", false, "leave gmctl's files for a look")
 	flag.Parse()
-	if o.story != storyLife && o.story != storyTrouble {
-		fmt.Fprintf(os.Stderr, "rehearsal: there is no story %q, but life and trouble\n", o.story)
+	if !slices.Contains([]string{storyLife, storyTrouble, storyChaos}, o.story) {
+		fmt.Fprintf(os.Stderr, "rehearsal: there is no story %q, but life, trouble and chaos\n", o.story)
 		os.Exit(2)
 	}
 

@@ -123,32 +123,37 @@ func (p *player) fails(ctx context.Context, line string, code int, words ...stri
 	return result, nil
 }
 
-// killed types the command and kills it with SIGKILL at a random moment within
-// the time it would take, unless it ends before.
-func (p *player) killed(ctx context.Context, line string, within time.Duration) error {
+// killed types the command and kills it with SIGKILL at a random moment within the
+// time, unless it ends by itself before.
+func (p *player) killed(ctx context.Context, line string, within time.Duration) (killed bool, err error) {
 	cmd := p.command(ctx, line)
-	cmd.Stdout, cmd.Stderr = nil, nil
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	moment := time.Duration(p.random.Int63n(int64(within)))
 	fmt.Fprintf(p.out, "\n$ gmctl %s    # killed after %s\n", line, moment.Round(time.Millisecond))
 	if err := cmd.Start(); err != nil {
-		return err
+		return false, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("gmctl %s ended by itself, before it was killed: %w", line, err)
-		}
-		return nil
+	case err = <-ended:
 	case <-time.After(moment):
+		_ = cmd.Process.Kill() // it may just have ended
+		err = <-ended
+		killed = !cmd.ProcessState.Exited()
 	case <-ctx.Done():
+		<-ended
+		return false, ctx.Err()
 	}
-	_ = cmd.Process.Kill() // it may just have ended
-	if err := <-ended; err == nil {
-		fmt.Fprintln(p.out, "it had ended by then")
+	if killed {
+		return true, nil
 	}
-	return ctx.Err()
+	if err != nil {
+		return false, fmt.Errorf("gmctl %s ended by itself, before it was killed: %w\n%s", line, err, output.String())
+	}
+	fmt.Fprintln(p.out, "    # it had ended by then")
+	return false, nil
 }
 
 func (p *player) note(line, text string, code int) {

@@ -30,9 +30,10 @@ type proof struct {
 	Pods      map[string]int     `json:"pods"`      // by phase
 	Events    events             `json:"events"`
 	Kills     int                `json:"kills"`
-	Orphans   int                `json:"orphans"` // after teardown
-	Leaks     int                `json:"leaks"`   // places where a secret was found
-	Seconds   map[string]float64 `json:"seconds"` // per stage of the first up
+	Cycles    int                `json:"cycles,omitempty"` // up and down again, in chaos
+	Orphans   int                `json:"orphans"`          // after teardown
+	Leaks     int                `json:"leaks"`            // places where a secret was found
+	Seconds   map[string]float64 `json:"seconds"`          // per stage of the first up
 	Steps     []step             `json:"steps"`
 	Holds     bool               `json:"holds"`
 }
@@ -132,11 +133,8 @@ func (r *run) life() []act {
 
 // perform plays the acts in order and ends with the first that does not hold.
 func (r *run) perform(ctx context.Context) error {
-	acts := r.life()
-	if r.story == storyTrouble {
-		acts = r.trouble()
-	}
-	for _, one := range acts {
+	stories := map[string]func() []act{storyLife: r.life, storyTrouble: r.trouble, storyChaos: r.chaos}
+	for _, one := range stories[r.story]() {
 		began := time.Now()
 		if err := one.play(ctx); err != nil {
 			return fmt.Errorf("%s: %w", one.name, err)
@@ -249,10 +247,13 @@ func (r *run) times(ctx context.Context) error {
 // kill kills the command as often as the options say, each time a new one.
 func (r *run) kill(ctx context.Context, line string) error {
 	for range r.kills {
-		if err := r.player.killed(ctx, line, killWithin); err != nil {
+		killed, err := r.player.killed(ctx, line, killWithin)
+		if err != nil {
 			return err
 		}
-		r.proof.Kills++
+		if killed {
+			r.proof.Kills++
+		}
 	}
 	return nil
 }
