@@ -33,15 +33,11 @@ func (r *run) leaks(ctx context.Context) error {
 		return err
 	}
 	search := &search{values: r.secrets}
-	search.in("what was printed", []byte(r.player.transcript()))
-	search.in("the arguments of a process", []byte(r.watch.seen()))
-	search.in("the account's own logs", []byte(r.account.Logs()))
-	if err := errors.Join(search.files(r.player.folder), search.buckets(ctx), r.searchKubernetes(ctx, search)); err != nil {
+	if err := errors.Join(r.searchMachine(search), search.buckets(ctx), r.searchKubernetes(ctx, search)); err != nil {
 		return err
 	}
-	r.proof.Leaks = len(search.found)
-	if len(search.found) > 0 {
-		return errors.New(strings.Join(search.found, "; "))
+	if err := r.noLeak(search); err != nil {
+		return err
 	}
 	for name := range r.secrets {
 		if !search.kept[name] && !strings.HasSuffix(name, rotatedAway) {
@@ -49,6 +45,30 @@ func (r *run) leaks(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// leaksAfterwards looks on this machine for what the account had.
+func (r *run) leaksAfterwards(context.Context) error {
+	search := &search{values: r.secrets}
+	if err := r.searchMachine(search); err != nil {
+		return err
+	}
+	return r.noLeak(search)
+}
+
+func (r *run) searchMachine(search *search) error {
+	search.in("what was printed", r.player.printedAnywhere())
+	search.in("the arguments of a process", []byte(r.watch.seen()))
+	search.in("the account's own logs", []byte(r.account.Logs()))
+	return search.files(r.player.folder)
+}
+
+func (r *run) noLeak(search *search) error {
+	r.proof.Leaks += len(search.found)
+	if len(search.found) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(search.found, "; "))
 }
 
 // search is for values, by their names.

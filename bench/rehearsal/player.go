@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,8 +29,9 @@ type player struct {
 	random *rand.Rand
 	out    io.Writer // sees all that is printed, as it is
 
-	mu   sync.Mutex
-	said bytes.Buffer // the transcript
+	mu     sync.Mutex
+	said   bytes.Buffer // the transcript
+	beside bytes.Buffer // what was printed beside it, for programs or to nobody
 }
 
 // printed is what a command printed and how it ended.
@@ -146,6 +148,7 @@ func (p *player) killed(ctx context.Context, line string, within time.Duration) 
 		<-ended
 		return false, ctx.Err()
 	}
+	p.aside(output.Bytes())
 	if killed {
 		return true, nil
 	}
@@ -154,6 +157,29 @@ func (p *player) killed(ctx context.Context, line string, within time.Duration) 
 	}
 	fmt.Fprintln(p.out, "    # it had ended by then")
 	return false, nil
+}
+
+// document types a command that prints one as JSON.
+func (p *player) document(ctx context.Context, line string, into any) error {
+	output, err := p.command(ctx, line).Output()
+	p.aside(output)
+	if err != nil {
+		return fmt.Errorf("gmctl %s: %w", line, err)
+	}
+	return json.Unmarshal(output, into)
+}
+
+func (p *player) aside(output []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = p.beside.Write(output) // a Buffer takes everything
+}
+
+// printedAnywhere is all that gmctl has printed.
+func (p *player) printedAnywhere() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Concat(p.said.Bytes(), p.beside.Bytes())
 }
 
 func (p *player) note(line, text string, code int) {

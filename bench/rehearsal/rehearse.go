@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -94,7 +93,7 @@ func rehearse(ctx context.Context, o options) (*proof, error) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	r := &run{options: o, account: account, player: player, proof: result, watch: watchArguments(player.gmctl)}
+	r := &run{options: o, account: account, player: player, proof: result, watch: watchArguments()}
 	defer r.watch.stop()
 	if err := r.perform(ctx); err != nil {
 		return result, fmt.Errorf("%w\nthe account's own logs:\n%s", err, account.Logs())
@@ -128,6 +127,7 @@ func (r *run) life() []act {
 		{"secrets", r.leaks},
 		{"teardown", r.teardown},
 		{"orphans", r.orphans},
+		{"secrets afterwards", r.leaksAfterwards},
 	}
 }
 
@@ -223,10 +223,6 @@ func (r *run) up(ctx context.Context) error {
 
 // times notes how long the stages of the last run took.
 func (r *run) times(ctx context.Context) error {
-	output, err := r.player.command(ctx, "history show -e dev -o json").Output()
-	if err != nil {
-		return err
-	}
 	var document struct {
 		Data struct {
 			Stages []struct {
@@ -235,7 +231,7 @@ func (r *run) times(ctx context.Context) error {
 			} `json:"stages"`
 		} `json:"data"`
 	}
-	if err := json.Unmarshal(output, &document); err != nil {
+	if err := r.player.document(ctx, "history show -e dev -o json", &document); err != nil {
 		return err
 	}
 	for _, stage := range document.Data.Stages {
@@ -262,13 +258,9 @@ func (r *run) status(ctx context.Context) error {
 	if _, err := r.player.must(ctx, "status -e dev"); err != nil {
 		return err
 	}
-	output, err := r.player.command(ctx, "status -e dev -o json").Output()
-	if err != nil {
-		return err
-	}
 	var document struct{ Data struct{ State string } }
-	if err := json.Unmarshal(output, &document); err != nil || document.Data.State != "ready" {
-		return fmt.Errorf("the status as JSON says %q: %w", document.Data.State, err)
+	if err := r.player.document(ctx, "status -e dev -o json", &document); err != nil || document.Data.State != "ready" {
+		return errors.Join(fmt.Errorf("the status as JSON says %q", document.Data.State), err)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/twmb/franz-go/pkg/kerr"
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -50,7 +51,7 @@ func (r *run) rotate(ctx context.Context) error {
 		return err
 	}
 	if result, err := r.player.try(ctx, "status -e dev"); err != nil || !strings.Contains(result.stdout, "new version") {
-		return fmt.Errorf("status does not say that the secrets have new versions, but: %s (%w)", result.stdout, err)
+		return errors.Join(errors.New("status does not say that the secrets have new versions, but: "+result.stdout), err)
 	}
 	if _, err := r.player.must(ctx, "up -e dev --yes"); err != nil {
 		return err
@@ -107,8 +108,8 @@ func (r *run) isRefused(ctx context.Context, as login) error {
 		return err
 	}
 	defer session.Close()
-	if session.Client.Ping(ctx) == nil {
-		return errors.New("the old password still opens Kafka")
+	if err := session.Client.Ping(ctx); !errors.Is(err, kerr.SaslAuthenticationFailed) {
+		return errors.Join(errors.New("Kafka does not refuse the old password"), err)
 	}
 	return nil
 }

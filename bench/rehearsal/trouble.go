@@ -82,7 +82,8 @@ func (r *run) upByForce(ctx context.Context) error {
 			}
 			select {
 			case err := <-ended:
-				return fmt.Errorf("up ended before it made anything: %w", err)
+				ended <- err // for who waits for it
+				return errors.Join(errors.New("up ended before it made anything"), err)
 			case <-time.After(200 * time.Millisecond):
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// watch reads the arguments of this user's processes again and again.
+// watch reads the arguments of processes again and again.
 type watch struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -20,8 +20,8 @@ type watch struct {
 	all map[string]bool
 }
 
-// watchArguments watches the processes that have to do with program.
-func watchArguments(program string) *watch {
+// watchArguments watches all processes of this machine.
+func watchArguments() *watch {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watch{cancel: cancel, done: make(chan struct{}), all: map[string]bool{}}
 	go func() {

@@ -235,9 +235,10 @@ func (e *EKS) RunningUpdate(ctx context.Context, of UpdateOf) (*Update, error) {
 	return nil, nil
 }
 
-// UpdateControlPlane asks for the control plane's next minor version.
-func (e *EKS) UpdateControlPlane(ctx context.Context, version string) (Update, error) {
-	answer, err := e.client.UpdateClusterVersion(ctx, &eks.UpdateClusterVersionInput{Name: aws.String(e.Cluster), Version: aws.String(version)})
+// UpdateControlPlane asks for the control plane's next minor version; with force in
+// spite of insights that EKS would else let it stop.
+func (e *EKS) UpdateControlPlane(ctx context.Context, version string, force bool) (Update, error) {
+	answer, err := e.client.UpdateClusterVersion(ctx, &eks.UpdateClusterVersionInput{Name: aws.String(e.Cluster), Version: aws.String(version), Force: force})
 	if err != nil {
 		return Update{}, Explain(err, "EKS does not take the control plane to "+version)
 	}

@@ -102,7 +102,11 @@ func MeaningOf(text string) (Meaning, bool) {
 			Meaning{What: "a quota of the AWS account is used up", Next: "raise it in the Service Quotas console, or remove what is not needed, then run it again: it goes on where it stopped"},
 		},
 		{
-			`InsufficientInstanceCapacity|InsufficientFreeAddressesInSubnet|UnsupportedAvailabilityZone`,
+			`UnsupportedAvailabilityZone`,
+			Meaning{What: "EKS does not work in one of the availability zones", Next: "set another region in gmctl.yaml"},
+		},
+		{
+			`InsufficientInstanceCapacity|InsufficientFreeAddressesInSubnet`,
 			Meaning{What: "AWS has no capacity for this here", Next: "try again later, or set another instance type or region in gmctl.yaml"},
 		},
 		{

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	cachetypes "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	classictypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	lbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -146,7 +148,14 @@ func lookOther(service, kind string) look {
 			}
 			return stateOf(found.Repositories, stateless[ecrtypes.Repository]), nil
 		},
-		"elasticloadbalancing/loadbalancer": func(ctx context.Context, s *Session, arn, _ string) (State, error) {
+		"elasticloadbalancing/loadbalancer": func(ctx context.Context, s *Session, arn, name string) (State, error) {
+			if !strings.Contains(name, "/") { // of the first generation
+				found, err := elasticloadbalancing.NewFromConfig(s.config).DescribeLoadBalancers(ctx, &elasticloadbalancing.DescribeLoadBalancersInput{LoadBalancerNames: []string{name}})
+				if err != nil {
+					return "", err
+				}
+				return stateOf(found.LoadBalancerDescriptions, stateless[classictypes.LoadBalancerDescription]), nil
+			}
 			found, err := elasticloadbalancingv2.NewFromConfig(s.config).DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{LoadBalancerArns: []string{arn}})
 			if err != nil {
 				return "", err

@@ -52,7 +52,7 @@ func lookEC2(kind string) look {
 			if err != nil {
 				return "", err
 			}
-			return stateOf(found.NetworkInterfaces, stateless[types.NetworkInterface]), nil
+			return stateOf(found.NetworkInterfaces, func(n types.NetworkInterface) types.NetworkInterfaceStatus { return n.Status }), nil
 		},
 		"route-table": func(ctx context.Context, c *ec2.Client, ids []string) (State, error) {
 			found, err := c.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{RouteTableIds: ids})

@@ -1,6 +1,7 @@
 package awscloud
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -30,4 +31,13 @@ func (s *Session) Object(ctx context.Context, bucket, key string) ([]byte, error
 		return nil, Explain(err, what)
 	}
 	return content, nil
+}
+
+// PutObject writes an object of a bucket.
+func (s *Session) PutObject(ctx context.Context, bucket, key string, content []byte) error {
+	_, err := s3.NewFromConfig(s.config).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: bytes.NewReader(content), ExpectedBucketOwner: aws.String(s.Account)})
+	if err != nil {
+		return Explain(err, "s3://"+bucket+"/"+key+" cannot be written")
+	}
+	return nil
 }

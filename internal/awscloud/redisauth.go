@@ -2,14 +2,12 @@ package awscloud
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -28,39 +26,46 @@ func (s *Session) RedisRequiresAuth(ctx context.Context, group string) (bool, er
 	return aws.ToBool(found.AuthTokenEnabled), nil
 }
 
-// SetRedisAuth has the replication group require the token that the secret
-// holds, and returns when it does. The token goes from one API to the other and
-// nowhere else.
-func (s *Session) SetRedisAuth(ctx context.Context, group, secretARN string) error {
+// SetRedisAuth has the replication group require the token that the secret holds,
+// and no other, and returns the version of the secret when it does. The token goes
+// from one API to the other and nowhere else.
+func (s *Session) SetRedisAuth(ctx context.Context, group, secretARN string) (version string, err error) {
 	what := "Redis " + group + " could not be given its token"
-	secret, err := secretsmanager.NewFromConfig(s.config).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretARN)})
+	secret, err := s.Secret(ctx, secretARN)
 	if err != nil {
-		return Explain(err, what)
+		return "", err
 	}
-	var content struct {
-		Token string `json:"token"`
+	token := secret.Fields["token"]
+	if token == "" {
+		return "", &problem.Error{What: what, Cause: errors.New("the secret " + secretARN + ` is not {"token": …}`), Next: "put a token there: 16 to 128 letters and digits"}
 	}
-	// The error would quote the secret.
-	if json.Unmarshal([]byte(aws.ToString(secret.SecretString)), &content) != nil || content.Token == "" {
-		return &problem.Error{What: what, Cause: errors.New("the secret " + secretARN + ` is not {"token": …}`), Next: "put a token there: 16 to 128 letters and digits"}
+	// ROTATE lets the token in beside what was there before, which is nothing at
+	// first; SET, which is allowed only after that, leaves the token alone.
+	for _, strategy := range []types.AuthTokenUpdateStrategyType{types.AuthTokenUpdateStrategyTypeRotate, types.AuthTokenUpdateStrategyTypeSet} {
+		_, err := elasticache.NewFromConfig(s.config).ModifyReplicationGroup(ctx, &elasticache.ModifyReplicationGroupInput{
+			ReplicationGroupId: aws.String(group), AuthToken: aws.String(token),
+			AuthTokenUpdateStrategy: strategy, ApplyImmediately: aws.Bool(true),
+		})
+		if err != nil {
+			return "", Explain(err, what)
+		}
+		if err := s.awaitRedis(ctx, group, strategy == types.AuthTokenUpdateStrategyTypeSet); err != nil {
+			return "", err
+		}
 	}
-	_, err = elasticache.NewFromConfig(s.config).ModifyReplicationGroup(ctx, &elasticache.ModifyReplicationGroupInput{
-		ReplicationGroupId: aws.String(group), AuthToken: aws.String(content.Token),
-		AuthTokenUpdateStrategy: types.AuthTokenUpdateStrategyTypeSet, ApplyImmediately: aws.Bool(true),
-	})
-	if err != nil {
-		return Explain(err, what)
-	}
-	return s.awaitRedis(ctx, group)
+	return secret.Version, nil
 }
 
-func (s *Session) awaitRedis(ctx context.Context, group string) error {
+// awaitRedis waits until nothing is changing any more, and a token is required if
+// one has to be.
+func (s *Session) awaitRedis(ctx context.Context, group string, required bool) error {
 	for {
 		found, err := s.redis(ctx, group)
 		if err != nil {
 			return err
 		}
-		if aws.ToString(found.Status) == "available" && aws.ToBool(found.AuthTokenEnabled) {
+		changing := aws.ToString(found.Status) != "available" || found.PendingModifiedValues != nil && found.PendingModifiedValues.AuthTokenStatus != ""
+		if !changing && (!required || aws.ToBool(found.AuthTokenEnabled)) {
 			return nil
 		}
 		select {

@@ -76,7 +76,7 @@ type NodeGroup struct {
 	InstanceType string `json:"instanceType,omitempty" check:"instanceType"`
 	// Min is the smallest number of nodes.
 	Min int `json:"min,omitempty" check:"count"`
-	// Desired is the number of nodes to begin with.
+	// Desired is the number of nodes.
 	Desired int `json:"desired,omitempty" check:"count"`
 	// Max is the largest number of nodes.
 	Max int `json:"max,omitempty" check:"count"`
@@ -164,7 +164,9 @@ func DefaultAWS(template string) AWS {
 	}
 	return AWS{
 		Project: "gamemetrics", Template: TemplateDev, State: StateS3,
-		Network:    AWSNetwork{CIDR: "10.20.0.0/16", AvailabilityZones: 2, NAT: NATSingle},
+		// A volume is of one zone: with a zone for each broker, a new node comes where the
+		// broker's volume is.
+		Network:    AWSNetwork{CIDR: "10.20.0.0/16", AvailabilityZones: 3, NAT: NATSingle},
 		Kubernetes: AWSKubernetes{Version: "1.35", PublicAccess: []string{"0.0.0.0/0"}},
 		NodeGroups: map[string]NodeGroup{
 			GroupSystem:      {InstanceType: "t3.medium", Min: 2, Desired: 2, Max: 3, DiskGiB: 50},

@@ -172,7 +172,8 @@ func (p *awsPlatform) values(ctx context.Context, overlay string) (manifests.Val
 func secretNames() []secrets.Copy {
 	login := []string{"username", "password"}
 	return []secrets.Copy{
-		{Namespace: appsNamespace, Name: "database-master", Fields: login},
+		// RDS gives its master a new password every week.
+		{Namespace: appsNamespace, Name: "database-master", Fields: login, UpOnly: true},
 		{Namespace: appsNamespace, Name: "database", Fields: login},
 		{Namespace: appsNamespace, Name: "redis", Fields: []string{"token"}},
 		{Namespace: appsNamespace, Name: kafkaSecret, Fields: login},

@@ -1,15 +1,20 @@
 package environment
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"strings"
 	"sync"
+	"time"
 )
 
 // forward listens on a free port of this machine until ctx ends, and leads each
-// connection to one that dial makes.
+// connection to one that dial makes. Where it makes none, HTTP's clients are told
+// why, as a gateway does.
 func forward(ctx context.Context, dial func(context.Context) (net.Conn, error)) (address string, err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -19,6 +24,7 @@ func forward(ctx context.Context, dial func(context.Context) (net.Conn, error)) 
 	go func() {
 		var open sync.WaitGroup
 		defer open.Wait()
+		defer listener.Close()
 		for {
 			here, err := listener.Accept()
 			if err != nil { // closed
@@ -35,7 +41,8 @@ func lead(ctx context.Context, here net.Conn, dial func(context.Context) (net.Co
 	defer here.Close()
 	there, err := dial(ctx)
 	if err != nil {
-		return // who connected sees it as a connection that ends
+		refuse(here, err)
+		return
 	}
 	defer there.Close()
 	stop := context.AfterFunc(ctx, func() { _ = errors.Join(here.Close(), there.Close()) })
@@ -48,4 +55,18 @@ func lead(ctx context.Context, here net.Conn, dial func(context.Context) (net.Co
 	go pass(there, here)
 	go pass(here, there)
 	<-done
+}
+
+// refuse answers the request that comes with the reason why it cannot be passed on.
+func refuse(here net.Conn, why error) {
+	_ = here.SetDeadline(time.Now().Add(time.Second)) // who does not speak HTTP sees a connection that ends
+	request, err := http.ReadRequest(bufio.NewReader(here))
+	if err != nil {
+		return
+	}
+	_ = (&http.Response{
+		StatusCode: http.StatusBadGateway, ProtoMajor: 1, ProtoMinor: 1, Request: request, Close: true,
+		Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
+		Body:   io.NopCloser(strings.NewReader(why.Error())), ContentLength: int64(len(why.Error())),
+	}).Write(here)
 }

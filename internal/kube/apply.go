@@ -101,7 +101,10 @@ func takenByOther(set string, live *unstructured.Unstructured) (bool, error) {
 	if ref.isNamespace() {
 		return live.GetDeletionTimestamp() == nil, nil
 	}
-	return false, &problem.Error{What: ref.String() + " is in " + set + ", and in " + owner + " already"}
+	return false, &problem.Error{
+		What: ref.String() + " is in " + set + ", and in " + owner + " already",
+		Next: "take it out of one of them in the manifests",
+	}
 }
 
 func (c *Client) applyPhases(ctx context.Context, objects []*unstructured.Unstructured, report engine.Reporter) error {
@@ -197,7 +200,7 @@ func (c *Client) patch(ctx context.Context, object *unstructured.Unstructured, d
 		return nil, err
 	}
 	if served.Namespaced && ref.Namespace == "" {
-		return nil, &problem.Error{What: ref.String() + " has no namespace"}
+		return nil, &problem.Error{What: ref.String() + " has no namespace", Next: "give it one in its manifest"}
 	}
 	body, err := json.Marshal(object)
 	if err != nil {
@@ -266,7 +269,7 @@ func cannotChange(err error) bool {
 	}
 	text := err.Error()
 	return strings.Contains(text, "immutable") || strings.Contains(text, "cannot change roleRef") ||
-		strings.Contains(text, "updates to parameters are forbidden") || strings.Contains(text, "updates to statefulset spec")
+		strings.Contains(text, "updates to ") && strings.Contains(text, "forbidden")
 }
 
 func isTerminating(err error) bool {

@@ -160,7 +160,8 @@ func (c *Client) podCause(ctx context.Context, pod *corev1.Pod) (cause, error) {
 	if err != nil {
 		return cause{}, err
 	}
-	if event.Message == "" {
+	// It is an old story of a pod that has its node.
+	if event.Message == "" || event.Reason == "FailedScheduling" && pod.Spec.NodeName != "" {
 		return cause{kind: passing}, nil
 	}
 	return cause{passing, fmt.Sprintf("pod %s: %s: %s", pod.Name, event.Reason, oneLine(event.Message)), ""}, nil
@@ -232,7 +233,7 @@ func (c *Client) containerCause(ctx context.Context, pod *corev1.Pod, status cor
 	if ended == nil && (waiting != nil || !status.Ready) {
 		ended = status.LastTerminationState.Terminated
 	}
-	if ended == nil || ended.ExitCode == 0 {
+	if ended == nil || ended.ExitCode == 0 || waiting == nil && longAgo(ended.FinishedAt) {
 		return cause{kind: passing}, nil
 	}
 	line, err := c.lastLine(ctx, pod, status)
@@ -254,6 +255,12 @@ func (c *Client) containerCause(ctx context.Context, pod *corev1.Pod, status cor
 		found.kind = dead
 	}
 	return found, nil
+}
+
+// longAgo reports whether a container that ended then, and runs since, is on its
+// way again: that it is not ready yet has another cause.
+func longAgo(ended metav1.Time) bool {
+	return !ended.IsZero() && time.Since(ended.Time) > 2*time.Minute
 }
 
 // noSuchImage reports whether waiting would not help: the registry has answered
@@ -314,7 +321,7 @@ func oneLine(text string) string {
 	const longest = 300
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > longest {
-		text = text[:longest] + "…"
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
 	}
 	return text
 }

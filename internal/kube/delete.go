@@ -174,7 +174,7 @@ func stuck(ref Ref, why string, after time.Duration) error {
 	}
 	if strings.HasPrefix(why, "finalizer ") {
 		p.Next = "its finalizer is for an operator to remove: see whether that runs; where it never will, remove it: " +
-			fmt.Sprintf(`kubectl patch %s %s -n %s --type=merge -p '{"metadata":{"finalizers":null}}'`, strings.ToLower(ref.Kind), ref.Name, ref.Namespace)
+			fmt.Sprintf(`kubectl patch %s --type=merge -p '{"metadata":{"finalizers":null}}'`, ref.forKubectl())
 	}
 	return p
 }
@@ -187,7 +187,8 @@ func names(all []Ref) []string {
 	return texts
 }
 
-// stillThere returns those that are, and what holds the first of them.
+// stillThere returns those that are, and what holds the first of them: one that
+// something is known of, if there is any.
 func (c *Client) stillThere(ctx context.Context, all []Ref) ([]Ref, string, error) {
 	live := make([]*unstructured.Unstructured, len(all))
 	work, inWork := errgroup.WithContext(ctx)
@@ -217,6 +218,9 @@ func (c *Client) stillThere(ctx context.Context, all []Ref) ([]Ref, string, erro
 		var err error
 		if why, err = c.holder(ctx, object); err != nil {
 			return nil, "", err
+		}
+		if last := len(left) - 1; why != "" {
+			left[0], left[last] = left[last], left[0]
 		}
 	}
 	return left, why, nil

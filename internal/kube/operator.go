@@ -70,10 +70,14 @@ func nextStep(object *unstructured.Unstructured) string {
 		}
 		return next
 	}
-	ref := RefOf(object)
-	where := ""
-	if ref.Namespace != "" {
-		where = " -n " + ref.Namespace
+	return "see what Kubernetes says of it: kubectl describe " + RefOf(object).forKubectl()
+}
+
+// forKubectl names the object as kubectl's arguments do.
+func (r Ref) forKubectl() string {
+	text := strings.ToLower(r.Kind) + " " + r.Name
+	if r.Namespace != "" {
+		text += " -n " + r.Namespace
 	}
-	return fmt.Sprintf("see what Kubernetes says of it: kubectl describe %s %s%s", strings.ToLower(ref.Kind), ref.Name, where)
+	return text
 }

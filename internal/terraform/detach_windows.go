@@ -16,6 +16,9 @@ func takeBusy(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 }
 
+// seeBusy is takeBusy.
+func seeBusy(path string) (*os.File, error) { return takeBusy(path) }
+
 // detach has cmd not hear the terminal's Ctrl-C.
 func detach(cmd *exec.Cmd, _ *os.File) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}

@@ -261,7 +261,7 @@ func applied(t *testing.T, w *terraform.Workspace, session *awscloud.Session) {
 	if err != nil {
 		t.Fatal(explained(err))
 	}
-	if outputs.Cluster.Name != "gamemetrics-dev" || outputs.Database.Name != "gamemetrics" || len(outputs.Network.PrivateSubnets) != 2 {
+	if outputs.Cluster.Name != "gamemetrics-dev" || outputs.Database.Name != "gamemetrics" || len(outputs.Network.PrivateSubnets) != 3 {
 		t.Errorf("%+v", outputs)
 	}
 	for _, bucket := range []string{"logs", "backups", "artifacts", "velero"} {

@@ -35,7 +35,7 @@ type started struct {
 // ended. It is not killed when gmctl is: it writes to files, in a process group
 // of its own, and holds a lock by which the next gmctl knows it.
 func (w *Workspace) run(ctx context.Context, args []string, messages io.Writer) error {
-	busy, err := takeBusy(filepath.Join(w.Dir, busyFile))
+	busy, err := w.becomeBusy(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,22 @@ func (w *Workspace) run(ctx context.Context, args []string, messages io.Writer) 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	return w.ended(run, w.follow(ctx, cmd.Process, ended, messages))
+}
+
+// becomeBusy takes the lock of the one who works here. Who only looks has it for a
+// moment.
+func (w *Workspace) becomeBusy(ctx context.Context) (*os.File, error) {
+	for deadline := time.Now().Add(time.Second); ; {
+		busy, err := takeBusy(filepath.Join(w.Dir, busyFile))
+		if !errors.Is(err, errBusy) || time.Now().After(deadline) {
+			return busy, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // unfinished reports whether the last apply did not succeed.
@@ -156,7 +172,7 @@ func (w *Workspace) AtWork() (pid int, err error) { return AtWork(w.Dir) }
 
 // AtWork is Workspace.AtWork of the workspace in dir, which need not be there.
 func AtWork(dir string) (pid int, err error) {
-	busy, err := takeBusy(filepath.Join(dir, busyFile))
+	busy, err := seeBusy(filepath.Join(dir, busyFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return 0, nil
@@ -199,7 +215,7 @@ func (w *Workspace) Await(ctx context.Context, report engine.Reporter) error {
 	defer close(stop)
 	go func() {
 		for {
-			if busy, err := takeBusy(filepath.Join(w.Dir, busyFile)); !errors.Is(err, errBusy) {
+			if busy, err := seeBusy(filepath.Join(w.Dir, busyFile)); !errors.Is(err, errBusy) {
 				if err == nil {
 					err = busy.Close()
 				}

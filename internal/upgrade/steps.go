@@ -82,7 +82,7 @@ func (s *controlPlane) Apply(ctx context.Context, report engine.Reporter) error 
 			plane, err := s.EKS.ControlPlane(ctx)
 			return minorOf(plane.Version) >= minorOf(s.version) && plane.State.Ready(), err
 		},
-		begin: func() (awscloud.Update, error) { return s.EKS.UpdateControlPlane(ctx, s.version) },
+		begin: func() (awscloud.Update, error) { return s.EKS.UpdateControlPlane(ctx, s.version, s.Force) },
 		tell: func() engine.Update {
 			return engine.Update{Message: "the control plane to be at " + s.version, Usually: planeUsually}
 		},

@@ -25,7 +25,7 @@ import (
 type EKS interface {
 	ControlPlane(context.Context) (awscloud.ControlPlane, error)
 	KubernetesVersions(context.Context) ([]string, error)
-	UpdateControlPlane(ctx context.Context, version string) (awscloud.Update, error)
+	UpdateControlPlane(ctx context.Context, version string, force bool) (awscloud.Update, error)
 
 	Addons(context.Context) ([]awscloud.Addon, error)
 	AddonVersions(ctx context.Context, addon, kubernetes string) (versions []string, byDefault string, err error)

@@ -110,10 +110,15 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		return engine.Plan{}, err
 	}
 	there, err := s.there(ctx, image)
-	if err != nil && !errors.Is(err, terraform.ErrNothingThere) || there {
+	if err != nil && !notMade(err) || there {
 		return engine.Plan{}, err
 	}
 	return engine.Plan{Changes: []engine.Change{{Action: engine.ActionCreate, Object: "image of gmctl", Detail: describe(image)}}}, nil
+}
+
+// notMade reports whether the registry is not made yet, or only half.
+func notMade(err error) bool {
+	return errors.Is(err, terraform.ErrNothingThere) || errors.Is(err, terraform.ErrIncomplete)
 }
 
 // planAbsent says how many images are to be deleted.
@@ -200,7 +205,7 @@ func (s *Stage) Check(ctx context.Context) (engine.Health, error) {
 	}
 	there, err := s.there(ctx, image)
 	switch {
-	case errors.Is(err, terraform.ErrNothingThere):
+	case notMade(err):
 		return engine.Health{State: engine.StateAbsent}, nil
 	case err != nil:
 		return engine.Health{}, err

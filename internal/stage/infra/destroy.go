@@ -2,6 +2,7 @@ package infra
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strings"
 
@@ -35,8 +36,50 @@ func (s *Stage) awaitEarlier(ctx context.Context, at site, report engine.Reporte
 	return at.workspace.Await(ctx, report)
 }
 
+// destroyAll has Terraform destroy. What Kubernetes had left on nodes that are gone
+// by then, such as a network interface in a subnet, may have stopped it: without
+// that it tries once more.
 func (s *Stage) destroyAll(ctx context.Context, at site, report engine.Reporter) error {
+	err := s.carryOut(ctx, at, engine.GoalAbsent, report)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	orphans, lookErr := s.orphans(ctx, at.session)
+	if lookErr != nil {
+		return err
+	}
+	detached, lookErr := notInUse(ctx, at, orphans)
+	if lookErr != nil || len(detached) == 0 || s.remove(ctx, at, detached, report) != nil {
+		return err
+	}
 	return s.carryOut(ctx, at, engine.GoalAbsent, report)
+}
+
+// Removable says why the infrastructure must not be removed: its database is
+// protected from deletion, and Unprotect is not set. A stage that goes before it
+// need not be removed in vain.
+func (s *Stage) Removable(ctx context.Context) error {
+	if s.Unprotect {
+		return nil
+	}
+	outputs, err := s.Outputs(ctx)
+	if errors.Is(err, terraform.ErrNothingThere) || errors.Is(err, terraform.ErrIncomplete) {
+		return nil // RDS itself refuses what is protected
+	}
+	if err != nil {
+		return err
+	}
+	return s.removable(outputs)
+}
+
+func (s *Stage) removable(outputs *terraform.Outputs) error {
+	if s.Unprotect || !outputs.Database.DeletionProtection {
+		return nil
+	}
+	return &problem.Error{
+		What: "the database " + outputs.Database.Identifier + " is protected from deletion",
+		Next: "if its data may go: gmctl teardown --unprotect",
+	}
 }
 
 // protectedDatabase is where Terraform has the database.
@@ -50,11 +93,8 @@ func (s *Stage) liftProtection(ctx context.Context, at site, report engine.Repor
 	if err != nil || !outputs.Database.DeletionProtection {
 		return nil //nolint:nilerr // a half-made environment has not all outputs; RDS itself refuses what is protected
 	}
-	if !s.Unprotect {
-		return &problem.Error{
-			What: "the database " + outputs.Database.Identifier + " is protected from deletion",
-			Next: "if its data may go: gmctl teardown --unprotect",
-		}
+	if err := s.removable(outputs); err != nil {
+		return err
 	}
 	s.planned = nil
 	report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "lifting the protection of " + outputs.Database.Identifier})

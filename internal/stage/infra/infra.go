@@ -5,7 +5,6 @@ package infra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -31,7 +30,6 @@ type Options struct {
 	Env         map[string]string // environment variables for terraform, such as AWS_PROFILE
 	LocalState  bool              // keep the state in Dir, not in S3
 	Unprotect   bool              // Destroy lifts the protection from deletion
-	KeepVolumes bool              // Destroy leaves the volumes that Kubernetes made, with their data
 }
 
 // Stage is the infrastructure.
@@ -147,7 +145,10 @@ func (s *Stage) state(ctx context.Context, session *awscloud.Session) ([]byte, e
 	return session.Object(ctx, session.StateBucket(), s.stateKey())
 }
 
-func (s *Stage) stateKey() string { return s.Project + "/" + s.Environment + "/terraform.tfstate" }
+func (s *Stage) stateKey() string { return s.besideState("terraform.tfstate") }
+
+// besideState is the key of an object of the environment in the bucket of the state.
+func (s *Stage) besideState(name string) string { return s.Project + "/" + s.Environment + "/" + name }
 
 // Apply makes the infrastructure as it is wanted.
 func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
@@ -165,7 +166,7 @@ func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
 	if err != nil {
 		return err
 	}
-	return protectRedis(ctx, at.session, outputs.Redis, report)
+	return s.protectRedis(ctx, at, outputs.Redis, report)
 }
 
 // settle has a bucket for the state, and no terraform at work.
@@ -213,19 +214,9 @@ func (s *Stage) carryOut(ctx context.Context, at site, goal engine.Goal, report 
 func (s *Stage) take(ctx context.Context, at site, goal engine.Goal, report engine.Reporter) (*terraform.Plan, error) {
 	before := s.planned
 	s.planned = nil
-	if before != nil && before.goal == goal && before.plan != nil {
+	if before != nil && before.goal == goal && before.plan != nil && time.Since(before.at) < planGood {
 		return before.plan, nil
 	}
 	report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "comparing what is there with what is wanted"})
 	return at.workspace.Plan(ctx, goal)
-}
-
-// protectRedis gives Redis its token, which Terraform would keep in its state.
-func protectRedis(ctx context.Context, session *awscloud.Session, redis terraform.Redis, report engine.Reporter) error {
-	protected, err := session.RedisRequiresAuth(ctx, redis.ID)
-	if err != nil || protected {
-		return err
-	}
-	report.Report(engine.Update{Kind: engine.UpdateWaiting, Message: fmt.Sprintf("Redis %s to take its token", redis.ID), Usually: redisUsually})
-	return session.SetRedisAuth(ctx, redis.ID, redis.AuthSecret)
 }

@@ -81,17 +81,34 @@ func (s *Stage) removeDetached(ctx context.Context, at site, report engine.Repor
 	if err != nil {
 		return err
 	}
-	var detached []awscloud.Resource
-	for _, orphan := range orphans {
-		state, err := at.session.State(ctx, orphan.ARN)
-		if err != nil {
-			return err
-		}
-		if state != "in-use" {
-			detached = append(detached, orphan)
-		}
+	detached, err := notInUse(ctx, at, orphans)
+	if err != nil {
+		return err
 	}
 	return s.remove(ctx, at, detached, report)
+}
+
+// notInUse leaves out the volumes and network interfaces that something holds, and
+// the instances: they go with their node group, and what they hold with them.
+func notInUse(ctx context.Context, at site, resources []awscloud.Resource) ([]awscloud.Resource, error) {
+	var free []awscloud.Resource
+	for _, resource := range resources {
+		service, kind, _ := awscloud.ARNParts(resource.ARN)
+		if service == "ec2" && kind == "instance" {
+			continue
+		}
+		if service == "ec2" && (kind == "volume" || kind == "network-interface") {
+			state, err := at.session.State(ctx, resource.ARN)
+			if err != nil {
+				return nil, err
+			}
+			if state == "in-use" {
+				continue
+			}
+		}
+		free = append(free, resource)
+	}
+	return free, nil
 }
 
 // removeOrphans removes what was left when the nodes were gone, and the log
@@ -113,15 +130,7 @@ func (s *Stage) removeOrphans(ctx context.Context, at site, report engine.Report
 }
 
 func (s *Stage) remove(ctx context.Context, at site, orphans []awscloud.Resource, report engine.Reporter) error {
-	var unwanted []awscloud.Resource
-	for _, orphan := range orphans {
-		if _, kind, _ := awscloud.ARNParts(orphan.ARN); kind == "volume" && s.KeepVolumes {
-			report.Report(engine.Update{Kind: engine.UpdateWarning, Message: "this stays, with its data: " + title(orphan)})
-			continue
-		}
-		unwanted = append(unwanted, orphan)
-	}
-	left, err := at.session.DeleteAll(ctx, unwanted, func(resource awscloud.Resource) {
+	left, err := at.session.DeleteAll(ctx, orphans, func(resource awscloud.Resource) {
 		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: "removed what Kubernetes had left: " + title(resource)})
 	})
 	if len(left) == 0 {

@@ -14,9 +14,6 @@ import (
 	"github.com/gamemetrics/gmctl/internal/terraform"
 )
 
-// redisUsually is how long Redis takes to require a token.
-const redisUsually = 2 * time.Minute
-
 // Plan is Terraform's, with what takes long, costs much or holds data named,
 // and the rest counted.
 func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error) {
@@ -69,20 +66,6 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	}
 	s.planned = &planned{goal, time.Now(), result, plan}
 	return result, nil
-}
-
-// planRedis looks whether Redis has its token: an Apply may have been killed
-// before it.
-func (s *Stage) planRedis(ctx context.Context, at site, plan engine.Plan) (engine.Plan, error) {
-	outputs, err := at.workspace.Outputs(ctx)
-	if err != nil {
-		return engine.Plan{}, err
-	}
-	protected, err := at.session.RedisRequiresAuth(ctx, outputs.Redis.ID)
-	if err == nil && !protected {
-		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionUpdate, Object: "Redis " + outputs.Redis.ID, Detail: "require its token"})
-	}
-	return plan, err
 }
 
 // summary names the notable changes, and those that need a reason, and counts

@@ -32,9 +32,10 @@ func (s *Stage) takeOver(ctx context.Context, at site, report engine.Reporter) e
 		return err
 	}
 	strangers = slices.DeleteFunc(strangers, func(resource awscloud.Resource) bool { return !awscloud.CanDelete(resource.ARN) })
-	// What is left of them is for the proof at the end to tell.
-	err = s.deleteStrangers(ctx, at, strangers, report)
-	return err
+	if err := s.deleteStrangers(ctx, at, strangers, report); ctx.Err() != nil {
+		return err
+	}
+	return nil // what is left of them is for the proof at the end to tell
 }
 
 // strangers lists what is there and the plan to remove the environment does not
@@ -46,7 +47,11 @@ func (s *Stage) strangers(ctx context.Context, at site, report engine.Reporter) 
 	}
 	s.planned = &planned{goal: engine.GoalAbsent, at: time.Now(), plan: plan}
 	strangers, err := at.workspace.Strangers(ctx, plan)
-	return slices.DeleteFunc(strangers, staysByDesign), err
+	if err != nil {
+		return nil, err
+	}
+	// The launch templates tag the nodes, their disks and interfaces too.
+	return notInUse(ctx, at, slices.DeleteFunc(strangers, staysByDesign))
 }
 
 func (s *Stage) adopt(ctx context.Context, at site, report engine.Reporter) error {
@@ -62,9 +67,6 @@ func (s *Stage) deleteStrangers(ctx context.Context, at site, strangers []awsclo
 	_, err := at.session.DeleteAll(ctx, strangers, func(resource awscloud.Resource) {
 		report.Report(engine.Update{Kind: engine.UpdateWarning, Message: "removed what Terraform's state did not know: " + title(resource)})
 	})
-	if ctx.Err() == nil {
-		return nil // what is left is looked for again
-	}
 	return err
 }
 
@@ -93,14 +95,15 @@ func (s *Stage) prove(ctx context.Context, at site, report engine.Reporter) erro
 		return err
 	}
 	removable := slices.DeleteFunc(slices.Clone(left), func(resource awscloud.Resource) bool { return !awscloud.CanDelete(resource.ARN) })
-	if err := s.deleteStrangers(ctx, at, removable, report); err != nil {
-		return err
+	why := s.deleteStrangers(ctx, at, removable, report)
+	if ctx.Err() != nil {
+		return why
 	}
 	left, err = s.leftovers(ctx, at)
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	return stillThere(left, nil)
+	return stillThere(left, why)
 }
 
 // planLeftovers plans to remove what is there although Terraform knows nothing

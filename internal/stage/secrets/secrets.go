@@ -50,6 +50,9 @@ type Copy struct {
 	Namespace, Name string
 	Source          string   // ARN; empty where the secret is not made yet
 	Fields          []string // which of its fields, under their own names
+	// UpOnly is set where nothing but a run of up reads the copy: that it is behind
+	// is for the next up, and no fault.
+	UpOnly bool
 }
 
 func (c Copy) String() string { return "secret " + c.Namespace + "/" + c.Name }
@@ -180,7 +183,7 @@ func content(data map[string][]byte) string {
 	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
-// Apply copies what differs.
+// Apply copies all of them.
 func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
 	cluster, err := s.Cluster(ctx)
 	if err != nil {
@@ -251,6 +254,7 @@ func (s *Stage) Check(ctx context.Context) (engine.Health, error) {
 	if len(drifts) == len(copies) && !slices.ContainsFunc(drifts, func(d drift) bool { return !d.absent }) {
 		return engine.Health{State: engine.StateAbsent}, nil
 	}
+	drifts = slices.DeleteFunc(drifts, func(d drift) bool { return d.of.UpOnly && !d.absent })
 	if len(drifts) > 0 {
 		health.State, health.Summary = engine.StateDegraded, fmt.Sprintf("%d of %d secrets differ", len(drifts), len(copies))
 		first := drifts[0]

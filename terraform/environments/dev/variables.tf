@@ -59,7 +59,7 @@ variable "network" {
   description = "The VPC: address range, number of availability zones (2 or 3), NAT gateways (\"single\" or \"per-zone\")."
   type = object({
     cidr               = optional(string, "10.20.0.0/16")
-    availability_zones = optional(number, 2)
+    availability_zones = optional(number, 3)
     nat                = optional(string, "single")
   })
   nullable = false

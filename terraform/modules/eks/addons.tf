@@ -2,6 +2,11 @@ locals {
   # Every node needs these to become ready; the others need nodes.
   node_addons    = toset(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"])
   cluster_addons = toset(["aws-ebs-csi-driver", "coredns"])
+
+  # The network plugin ignores NetworkPolicies unless it is told not to.
+  addon_settings = {
+    vpc-cni = jsonencode({ enableNetworkPolicy = "true" })
+  }
 }
 
 resource "aws_eks_addon" "node" {
@@ -10,7 +15,7 @@ resource "aws_eks_addon" "node" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
   addon_version               = try(var.addons[each.key].version, null)
-  configuration_values        = try(var.addons[each.key].configuration, null)
+  configuration_values        = try(coalesce(var.addons[each.key].configuration), local.addon_settings[each.key], null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
@@ -32,7 +37,7 @@ resource "aws_eks_addon" "cluster" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
   addon_version               = try(var.addons[each.key].version, null)
-  configuration_values        = try(var.addons[each.key].configuration, null)
+  configuration_values        = try(coalesce(var.addons[each.key].configuration), local.addon_settings[each.key], null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 

@@ -103,9 +103,6 @@ resource "aws_eks_node_group" "this" {
     # Another instance type is another group: the new nodes stand before the old
     # ones are drained. gmctl nodes replace does the same, and names what blocks.
     create_before_destroy = true
-
-    # The cluster autoscaler's, between min_size and max_size.
-    ignore_changes = [scaling_config[0].desired_size]
   }
 
   # A node without network plugin and proxy never becomes ready.

@@ -54,7 +54,7 @@ variable "node_groups" {
   type = map(object({
     instance_types = list(string)
     min_size       = number
-    desired_size   = number # at creation; afterwards the autoscaler's
+    desired_size   = number
     max_size       = number
     capacity_type  = optional(string, "ON_DEMAND")
     ami_type       = optional(string, "AL2023_x86_64_STANDARD")

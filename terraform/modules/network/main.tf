@@ -3,10 +3,20 @@ data "aws_region" "current" {}
 data "aws_availability_zones" "available" {
   state = "available"
 
-  # Local Zones and Wavelength Zones, which hold no control planes and no RDS.
+  # EKS takes no subnets there.
+  exclude_zone_ids = ["cac1-az3", "use1-az3", "usw1-az2"]
+
+  # Without Local Zones and Wavelength Zones, which hold no control planes and no RDS.
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.names) >= var.availability_zones
+      error_message = "The region has ${length(self.names)} availability zones for EKS, not ${var.availability_zones}: set network.availabilityZones."
+    }
   }
 }
 
