@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ func (e *Engine) checkStage(ctx context.Context, node Node) Health {
 	answer := make(chan Health, 1)
 	// A Check that does not listen to its context cannot be ended. It is left
 	// to itself: its answer goes nowhere, and status goes on without it.
-	go func() { answer <- e.checkProtected(bounded, node) }()
+	go func() { answer <- e.remedied(e.checkProtected(bounded, node)) }()
 	select {
 	case health := <-answer:
 		return health
@@ -48,6 +49,16 @@ func (e *Engine) checkStage(ctx context.Context, node Node) Health {
 	case <-time.After(checkGrace):
 	}
 	return e.unknown(ctx, node.Name, bounded.Err())
+}
+
+// remedied is the health with the engine's word on what to do.
+func (e *Engine) remedied(health Health) Health {
+	health.Problem = e.Remedy(health.Problem)
+	health.Components = slices.Clone(health.Components)
+	for i := range health.Components {
+		health.Components[i].Health = e.remedied(health.Components[i].Health)
+	}
+	return health
 }
 
 func (e *Engine) checkProtected(ctx context.Context, node Node) (health Health) {

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"time"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // Options are what an engine works with.
@@ -14,6 +16,8 @@ type Options struct {
 	Sink    Sink // nil: nobody listens
 	// Who tells for the journal who does it; nil or empty: user@host.
 	Who func(context.Context) string
+	// Remedy has the last word on what a stage's problem says to do; nil: it stays.
+	Remedy func(*problem.Error) *problem.Error
 
 	Parallelism  int              // stages at work at once; 0: 8
 	CheckTimeout time.Duration    // of one stage's Check; 0: 10 s
@@ -36,6 +40,9 @@ func New(options Options) *Engine {
 	}
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Remedy == nil {
+		options.Remedy = func(p *problem.Error) *problem.Error { return p }
 	}
 	if options.Sink == nil {
 		options.Sink = func(Event) {}

@@ -37,6 +37,7 @@ func (e *Engine) Plan(ctx context.Context, goal Goal, selection Selection) ([]St
 		work.Go(func() {
 			defer func() { <-limit }()
 			plans[i] = planned(ctx, node, goal, known[node.Name])
+			plans[i].Err = e.Remedy(plans[i].Err)
 		})
 	}
 	work.Wait()

@@ -212,6 +212,7 @@ func (r *run) emit(event Event) {
 	case StageDone, StageUnchanged, StageFailed, StageCancelled, StageBlocked, StageExcluded:
 		r.ended[event.Stage] = true
 	}
+	event.Problem = r.Remedy(event.Problem)
 	event.Time, event.Env, event.Run, event.Verb = r.Now(), r.Env, r.id, r.verb
 	r.Sink(event)
 }

@@ -203,6 +203,10 @@ func (p *awsPlatform) notUp(err error) error {
 	return err
 }
 
+// removable looks at what protects the database: it goes last, and would end a
+// teardown when all before it is gone.
+func (p *awsPlatform) removable(ctx context.Context) error { return p.infra.Removable(ctx) }
+
 // clear removes Terraform's workspace. The journal stays: it is the audit trail
 // of an account that others use too.
 func (p *awsPlatform) clear() error {

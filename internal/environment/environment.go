@@ -49,6 +49,8 @@ type platform interface {
 	kafka(context.Context) (kafka.Config, error)
 	kubernetes(context.Context) (Cluster, error)
 	logs(context.Context) (Logs, error)
+	// removable says why the environment must not be torn down.
+	removable(context.Context) error
 	// clear ends a teardown: it proves that nothing is left, and removes what the
 	// environment kept on this machine beside its stages.
 	clear() error
@@ -135,7 +137,17 @@ func (e *Environment) EngineOf(graph *engine.Graph, sink engine.Sink, command st
 	}
 	return engine.New(engine.Options{
 		Env: e.Name, Command: command, Graph: graph, Journal: journal, Sink: sink, Who: e.platform.who,
+		Remedy: e.remedy,
 	}), nil
+}
+
+// remedy has a stage's problem say what to do to this environment; local is the one
+// that commands mean where they name none.
+func (e *Environment) remedy(p *problem.Error) *problem.Error {
+	if e.Name == config.LocalName {
+		return p
+	}
+	return problem.Addressed(p, e.Name)
 }
 
 // IngestionURL is the base URL of the event API.
@@ -171,6 +183,9 @@ func (e *Environment) Cluster(ctx context.Context) (Cluster, error) {
 // removes what it kept on this machine beside its stages. An environment whose
 // data stays keeps that too.
 func (e *Environment) Clear() error { return e.platform.clear() }
+
+// Removable says why the environment must not be torn down, before anything is.
+func (e *Environment) Removable(ctx context.Context) error { return e.platform.removable(ctx) }
 
 // Follow stays with the environment until ctx ends, and then stops it; its data
 // stays. It returns early, with a problem, if the environment ends.

@@ -217,6 +217,9 @@ func (p *localPlatform) kubernetes(context.Context) (Cluster, error) {
 	}
 }
 
+// removable lets everything go: whoever types teardown is asked.
+func (p *localPlatform) removable(context.Context) error { return nil }
+
 // clear proves that no process of the environment is left, and so no port, and
 // removes journal, logs and locks.
 func (p *localPlatform) clear() error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
@@ -16,13 +17,21 @@ import (
 // Execute runs the command line args (without the program's name), prints its
 // error, if any, in its three parts, and returns the code to exit with.
 func Execute(ctx context.Context, f *factory.Factory, args []string) int {
-	err := run(ctx, f, args)
+	err := addressed(f, run(ctx, f, args))
 	if f.LogFormat == logJSON || asksForJSON(args) {
 		render.ProblemLine(f.IO, err)
 	} else {
 		render.Problem(f.IO, err)
 	}
 	return exitcode.Of(err)
+}
+
+// addressed is err with a remedy for the environment that the command was for.
+func addressed(f *factory.Factory, err error) error {
+	if err == nil || f.EnvName == config.LocalName || render.WasShown(err) {
+		return err
+	}
+	return problem.Addressed(problem.From(err), f.EnvName)
 }
 
 func run(ctx context.Context, f *factory.Factory, args []string) error {

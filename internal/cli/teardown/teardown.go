@@ -23,6 +23,8 @@ import (
 type Environment interface {
 	Engine(sink engine.Sink, command string) (*engine.Engine, error)
 	Lock(command string) (*engine.Lock, error)
+	// Removable says why it must not be torn down.
+	Removable(context.Context) error
 	// Clear removes what the environment kept beside its stages, and proves that
 	// nothing of it runs or listens.
 	Clear() error
@@ -96,6 +98,9 @@ func run(ctx context.Context, opts *Options) error {
 	}
 	defer lock.Release()
 
+	if err := env.Removable(ctx); err != nil {
+		return err
+	}
 	progress, err := render.NewProgress(opts.IO, opts.LogFormat)
 	if err != nil {
 		return err

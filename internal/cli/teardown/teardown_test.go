@@ -217,3 +217,13 @@ func TestTeardownAsADocument(t *testing.T) {
 		t.Errorf("kind %s\n%s", document.Kind, diff)
 	}
 }
+
+func TestProtectedLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Yes = true
+	w.env.Protected = &problem.Error{What: "the database is protected from deletion", Next: "gmctl teardown --unprotect"}
+	exit, status := w.run(t)
+	if exit != exitcode.Failed || !strings.Contains(status, "protected from deletion") || !w.postgres.There || !w.relay.There || w.env.Cleared > 0 {
+		t.Errorf("%d: %s; %+v %+v", exit, status, w.postgres, w.relay)
+	}
+}

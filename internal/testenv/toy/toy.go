@@ -21,8 +21,9 @@ type Environment struct {
 	Graph *engine.Graph
 	dir   string
 
-	Followed bool // Follow was called
-	Cleared  int  // how often Clear was called
+	Protected error // why it must not be torn down
+	Followed  bool  // Follow was called
+	Cleared   int   // how often Clear was called
 }
 
 // New returns an environment of the given stages in a directory of the test.
@@ -41,6 +42,9 @@ func New(t testing.TB, stages ...*Stage) *Environment {
 
 // JournalPath is the file of the journal.
 func (e *Environment) JournalPath() string { return filepath.Join(e.dir, "journal.jsonl") }
+
+// Removable returns Protected.
+func (e *Environment) Removable(context.Context) error { return e.Protected }
 
 // Lock makes the caller the only writer.
 func (e *Environment) Lock(command string) (*engine.Lock, error) {
