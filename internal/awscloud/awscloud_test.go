@@ -163,7 +163,7 @@ func TestMeaningOf(t *testing.T) {
 		"Throttling: Rate exceeded":                                                            "AWS asks to go slower",
 		"lookup eks.eu-centrl-1.amazonaws.com: no such host":                                   "an AWS address is not known",
 		"AWS account ID not allowed: 210987654321":                                             "the AWS credentials are for another account",
-		"UnsupportedAvailabilityZoneException: Cannot create cluster because us-east-1e":       "AWS has no capacity for this here",
+		"UnsupportedAvailabilityZoneException: Cannot create cluster because us-east-1e":       "EKS does not work in one of the availability zones",
 		"UnauthorizedOperation: You are not authorized to perform this operation.":             "the AWS credentials do not allow it",
 		"operation error SSO: GetRoleCredentials, the SSO session has expired or is otherwise": "the AWS credentials have expired",
 	} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -36,24 +38,29 @@ func (s *Stage) awaitEarlier(ctx context.Context, at site, report engine.Reporte
 	return at.workspace.Await(ctx, report)
 }
 
-// destroyAll has Terraform destroy. What Kubernetes had left on nodes that are gone
-// by then, such as a network interface in a subnet, may have stopped it: without
-// that it tries once more.
+// destroyAll has Terraform destroy. Nodes that end may leave something behind, such
+// as a network interface that keeps its subnet: that goes meanwhile, or Terraform
+// would wait for it in vain.
 func (s *Stage) destroyAll(ctx context.Context, at site, report engine.Reporter) error {
-	err := s.carryOut(ctx, at, engine.GoalAbsent, report)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	orphans, lookErr := s.orphans(ctx, at.session)
-	if lookErr != nil {
-		return err
-	}
-	detached, lookErr := notInUse(ctx, at, orphans)
-	if lookErr != nil || len(detached) == 0 || s.remove(ctx, at, detached, report) != nil {
-		return err
-	}
+	sweeping, stop := context.WithCancel(ctx)
+	var sweep sync.WaitGroup
+	sweep.Go(func() {
+		for sweeping.Err() == nil {
+			select {
+			case <-sweeping.Done():
+			case <-time.After(sweepEvery):
+				// What fails now is tried again, and in the end told.
+				_ = s.removeDetached(sweeping, at, report)
+			}
+		}
+	})
+	defer sweep.Wait()
+	defer stop()
 	return s.carryOut(ctx, at, engine.GoalAbsent, report)
 }
+
+// sweepEvery is how often what nodes left behind is looked for.
+const sweepEvery = 15 * time.Second
 
 // Removable says why the infrastructure must not be removed: its database is
 // protected from deletion, and Unprotect is not set. A stage that goes before it

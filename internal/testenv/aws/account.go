@@ -86,10 +86,8 @@ func (a *Account) start(ctx context.Context, home string) error {
 		return err
 	}
 	a.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", port)
-	for name, content := range map[string][]byte{"emulator.py": emulator, "nodegroups.py": nodeGroups} {
-		if err := os.WriteFile(filepath.Join(a.dir, name), content, 0o600); err != nil {
-			return err
-		}
+	if err := os.CopyFS(a.dir, emulator); err != nil {
+		return err
 	}
 	cmd := exec.Command(interpreter(home), filepath.Join(a.dir, "emulator.py"))
 	cmd.Dir = a.dir

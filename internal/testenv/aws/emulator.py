@@ -24,6 +24,7 @@ import threading
 import time
 import uuid
 
+import interfaces
 import nodegroups
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
@@ -257,6 +258,8 @@ def created_nodegroup(cluster, body):
 
     def finish(errors=()):
         group.update(status="CREATE_FAILED" if errors else "ACTIVE", health={"issues": list(errors)})
+        if nodegroups.EXTERNAL and not errors:
+            interfaces.attach(cluster, group)
 
     if nodegroups.EXTERNAL:
         nodegroups.hand_over(cluster, group["nodegroupName"], "create", finish)
@@ -300,9 +303,12 @@ def of_cluster(method, name, rest, body):
     found = re.fullmatch(r"/node-groups/([\w-]+)", rest)
     if found and method == "DELETE" and nodegroups.EXTERNAL:
         group = eks._nodegroups.get("%s/%s" % (name, found.group(1)))
-        return group and nodegroups.delete(
-            name, group, lambda: eks._delete_nodegroup(name, group["nodegroupName"])
-        )
+
+        def gone():
+            interfaces.detach(group)
+            eks._delete_nodegroup(name, group["nodegroupName"])
+
+        return group and nodegroups.delete(name, group, gone)
     found = re.fullmatch(r"/node-groups/([\w-]+)/update-(config|version)", rest)
     if not found:
         return None
@@ -566,6 +572,7 @@ def main():
     for action, handle in list(ec2._ACTION_MAP.items()):
         if action.startswith(("Create", "Allocate", "Run")):
             ec2._ACTION_MAP[action] = once(action, handle)
+    interfaces.guard(ec2._ACTION_MAP)
     rds._instance_xml = instance_xml
     elasticache._cluster_xml_inner = cache_cluster_xml
     ecr._repo_uri = repository_uri

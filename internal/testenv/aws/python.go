@@ -4,7 +4,7 @@ package aws
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"os"
@@ -20,11 +20,10 @@ import (
 //go:embed requirements.txt
 var requirements []byte
 
-//go:embed emulator.py
-var emulator []byte
-
-//go:embed nodegroups.py
-var nodeGroups []byte
+// emulator is emulator.py with its modules.
+//
+//go:embed *.py
+var emulator embed.FS
 
 // fetchTimeout bounds the one download of about 30 MiB.
 const fetchTimeout = 5 * time.Minute
