@@ -36,15 +36,17 @@ func (r *run) rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var old login // to Kafka
+	var old, fresh login // to Kafka
 	err = vault.each(ctx, func(name string, fields map[string]any) error {
 		if _, ok := fields["password"]; !ok { // Redis's token; no pod uses it yet
 			return nil
 		}
+		password := rand.Text() + rand.Text()
 		if strings.HasSuffix(name, "/kafka") {
-			old = login{fmt.Sprint(fields["username"]), fmt.Sprint(fields["password"])}
+			user := fmt.Sprint(fields["username"])
+			old, fresh = login{user, fmt.Sprint(fields["password"])}, login{user, password}
 		}
-		fields["password"] = rand.Text() + rand.Text()
+		fields["password"] = password
 		return vault.put(ctx, name, fields)
 	})
 	if err != nil {
@@ -65,8 +67,11 @@ func (r *run) rotate(ctx context.Context) error {
 			return fmt.Errorf("the pod %s still has the old passwords", name)
 		}
 	}
-	if err := r.isRefused(ctx, old); err != nil {
-		return err
+	if err := r.opensKafka(ctx, fresh); err != nil {
+		return fmt.Errorf("the new password does not open Kafka: %w", err)
+	}
+	if _, answered := errors.AsType[*kerr.Error](r.opensKafka(ctx, old)); !answered {
+		return errors.New("Kafka does not refuse the old password")
 	}
 	return r.upAgain(ctx)
 }
@@ -96,8 +101,8 @@ func (r *run) ownPodNames(ctx context.Context) (map[string]bool, error) {
 // login is a user's.
 type login struct{ username, password string }
 
-// isRefused is nil if Kafka does not let the login in.
-func (r *run) isRefused(ctx context.Context, as login) error {
+// opensKafka is nil if Kafka lets the login in.
+func (r *run) opensKafka(ctx context.Context, as login) error {
 	brokers, err := r.account.Kafka()
 	if err != nil {
 		return err
@@ -108,10 +113,7 @@ func (r *run) isRefused(ctx context.Context, as login) error {
 		return err
 	}
 	defer session.Close()
-	if err := session.Client.Ping(ctx); !errors.Is(err, kerr.SaslAuthenticationFailed) {
-		return errors.Join(errors.New("Kafka does not refuse the old password"), err)
-	}
-	return nil
+	return session.Client.Ping(ctx)
 }
 
 // vault is the account's Secrets Manager.
