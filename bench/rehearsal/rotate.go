@@ -70,8 +70,8 @@ func (r *run) rotate(ctx context.Context) error {
 	if err := r.opensKafka(ctx, fresh); err != nil {
 		return fmt.Errorf("the new password does not open Kafka: %w", err)
 	}
-	if _, answered := errors.AsType[*kerr.Error](r.opensKafka(ctx, old)); !answered {
-		return errors.New("Kafka does not refuse the old password")
+	if err := r.opensKafka(ctx, old); !errors.Is(err, kerr.SaslAuthenticationFailed) {
+		return errors.Join(errors.New("Kafka does not refuse the old password"), err)
 	}
 	return r.upAgain(ctx)
 }
@@ -103,11 +103,10 @@ type login struct{ username, password string }
 
 // opensKafka is nil if Kafka lets the login in.
 func (r *run) opensKafka(ctx context.Context, as login) error {
-	brokers, err := r.account.Kafka()
+	brokers, err := r.account.KafkaAs(as.username, as.password)
 	if err != nil {
 		return err
 	}
-	brokers.SASL = &kafka.SASL{Mechanism: kafka.ScramSHA512, Username: as.username, Password: as.password}
 	session, err := kafka.Open(brokers)
 	if err != nil {
 		return err

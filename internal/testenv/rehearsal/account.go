@@ -101,6 +101,11 @@ func (a *Account) DatabaseURL() (string, error) { return a.database.url() }
 // Kafka reaches the brokers past the cluster, and may do everything.
 func (a *Account) Kafka() (kafka.Config, error) { return a.operator.Kafka() }
 
+// KafkaAs reaches the brokers past the cluster, with a login.
+func (a *Account) KafkaAs(username, password string) (kafka.Config, error) {
+	return a.operator.KafkaAs(username, password)
+}
+
 // Logs returns what the parts said of what went wrong in them.
 func (a *Account) Logs() string {
 	a.mu.Lock()

@@ -116,6 +116,17 @@ func (p *Player) Kafka() (platform.Config, error) {
 	return p.brokers.Config(), nil
 }
 
+// KafkaAs reaches the brokers past the cluster, with a login.
+func (p *Player) KafkaAs(username, password string) (platform.Config, error) {
+	config, err := p.Kafka()
+	if err != nil {
+		return config, err
+	}
+	config = p.brokers.SASLConfig(platform.ScramSHA512)
+	config.SASL.Username, config.SASL.Password = username, password
+	return config, nil
+}
+
 // Logs returns the end of the brokers' logs.
 func (p *Player) Logs() string {
 	p.mu.Lock()
