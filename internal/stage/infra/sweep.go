@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/awscloud"
@@ -20,7 +21,7 @@ func (s *Stage) takeOver(ctx context.Context, at site, report engine.Reporter) e
 	if err != nil || len(strangers) == 0 {
 		return err
 	}
-	report.Report(engine.Update{Kind: engine.UpdateProgress, Message: fmt.Sprintf("taking over %d resources that Terraform's state does not know", len(strangers))})
+	report.Report(engine.Update{Kind: engine.UpdateProgress, Message: "taking over what Terraform's state does not know: " + titles(strangers)})
 	if err := s.adopt(ctx, at, report); err != nil {
 		if ctx.Err() != nil {
 			return err
@@ -36,6 +37,20 @@ func (s *Stage) takeOver(ctx context.Context, at site, report engine.Reporter) e
 		return err
 	}
 	return nil // what is left of them is for the proof at the end to tell
+}
+
+// titles names the first few of the resources.
+func titles(resources []awscloud.Resource) string {
+	const few = 3
+	var names []string
+	for _, resource := range resources[:min(few, len(resources))] {
+		names = append(names, title(resource))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(resources) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // strangers lists what is there and the plan to remove the environment does not
