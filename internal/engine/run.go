@@ -26,6 +26,8 @@ type run struct {
 
 	results map[string]result // of the stages that are settled; the walk's own
 
+	foresight *foresight
+
 	mu    sync.Mutex      // serializes the Sink
 	ended map[string]bool // stages whose last event was sent
 }
@@ -67,6 +69,8 @@ func (e *Engine) run(ctx context.Context, verb Verb, selection Selection) (*Resu
 	}
 	r.emit(Event{Kind: RunStarted, Stages: names(r.order)})
 	r.exclude()
+	r.foresight = r.foresee(ctx)
+	defer r.foresight.end()
 	r.walk(ctx)
 	return r.finish(ctx)
 }

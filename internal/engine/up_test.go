@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +108,43 @@ func TestGoexitFailsItsStage(t *testing.T) {
 	_, err := scriptedEngine(t, nil, Node{Name: "a", Stage: stage}).Up(t.Context(), Selection{})
 	if p := problem.From(err); p == nil || p.Cause.Error() != "panic: the stage ended its goroutine" {
 		t.Errorf("%v", err)
+	}
+}
+
+// What is as it should be is planned all at once; what comes after a change is
+// planned when that is done.
+func TestPlansAreMadeAhead(t *testing.T) {
+	for name, test := range map[string]struct {
+		second Plan
+		took   time.Duration
+		plans  int // of the third
+	}{
+		"nothing changes":    {Plan{}, time.Second, 1},
+		"the second changes": {Plan{Deferred: "something"}, 3 * time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var plans atomic.Int32
+				planned := func(plan Plan, count *atomic.Int32) *scripted {
+					return &scripted{
+						planner: func(ctx context.Context, _ Goal) (Plan, error) {
+							count.Add(1)
+							time.Sleep(time.Second)
+							return plan, ctx.Err()
+						},
+						apply: func(context.Context, Reporter) error { time.Sleep(time.Second); return nil },
+					}
+				}
+				engine := scriptedEngine(t, nil,
+					Node{Name: "first", Stage: planned(Plan{}, new(atomic.Int32))},
+					Node{Name: "second", Needs: []string{"first"}, Stage: planned(test.second, new(atomic.Int32))},
+					Node{Name: "third", Needs: []string{"second"}, Stage: planned(Plan{}, &plans)})
+				result, err := engine.Up(t.Context(), Selection{})
+				if err != nil || result.Elapsed != test.took || int(plans.Load()) != test.plans {
+					t.Errorf("%+v, %v; the third was planned %d times", result, err, plans.Load())
+				}
+			})
+		})
 	}
 }
 

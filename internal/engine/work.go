@@ -18,7 +18,7 @@ func (r *run) work(ctx context.Context, node Node) result {
 		return r.look(ctx, node)
 	}
 	began := r.Now()
-	plan, err := planStage(ctx, node, r.goal)
+	plan, err := r.foresight.plan(ctx, node, r.goal)
 	switch {
 	case ctx.Err() != nil:
 		return r.interrupted(ctx, node, nil, err, began)
@@ -38,6 +38,7 @@ func (r *run) work(ctx context.Context, node Node) result {
 
 // change applies or destroys one stage, between two records of the journal.
 func (r *run) change(ctx context.Context, node Node, plan Plan, began time.Time) result {
+	r.foresight.changes(r.Graph, node.Name)
 	if err := r.record(node.Name, StatusStarted, &plan, nil, 0); err != nil {
 		return r.unrecorded(node, err, began)
 	}

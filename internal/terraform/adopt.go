@@ -30,15 +30,16 @@ func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error)
 	if w.Account == nil || !slices.ContainsFunc(plan.Changes, func(c Change) bool { return c.Action == engine.ActionCreate }) {
 		return nil, nil
 	}
+	owned, err := w.Account.Owned(ctx)
+	if err != nil || len(owned) == 0 && !w.unfinished() {
+		return nil, err
+	}
 	shown, err := w.shown(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
 	changes := shown.ResourceChanges
-	owned, err := w.strangers(ctx, changes)
-	if err != nil {
-		return nil, err
-	}
+	owned = unknownOf(owned, changes)
 	candidates := map[string][]awscloud.Resource{}
 	for _, change := range changes {
 		if !change.Change.Actions.Create() {
@@ -143,12 +144,14 @@ func (w *Workspace) shown(ctx context.Context, plan *Plan) (*tfjson.Plan, error)
 // state knows, as the changes of a plan show it.
 func (w *Workspace) strangers(ctx context.Context, changes []*tfjson.ResourceChange) ([]awscloud.Resource, error) {
 	owned, err := w.Account.Owned(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return unknownOf(owned, changes), err
+}
+
+// unknownOf leaves out what the state knows, as the changes of a plan show it.
+func unknownOf(owned []awscloud.Resource, changes []*tfjson.ResourceChange) []awscloud.Resource {
 	return slices.DeleteFunc(owned, func(resource awscloud.Resource) bool {
 		return slices.ContainsFunc(changes, func(change *tfjson.ResourceChange) bool { return isKnown(change, resource) })
-	}), nil
+	})
 }
 
 // isKnown reports whether the resource is what the state has for the change.

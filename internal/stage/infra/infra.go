@@ -162,7 +162,7 @@ func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
 	if err := s.carryOut(ctx, at, engine.GoalPresent, report); err != nil {
 		return err
 	}
-	outputs, err := at.workspace.Outputs(ctx)
+	outputs, err := s.Outputs(ctx)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const redisNote = "redis-auth-version"
 
 // planRedis looks whether Redis has its token.
 func (s *Stage) planRedis(ctx context.Context, at site, plan engine.Plan) (engine.Plan, error) {
-	outputs, err := at.workspace.Outputs(ctx)
+	outputs, err := s.Outputs(ctx)
 	if err != nil {
 		return engine.Plan{}, err
 	}

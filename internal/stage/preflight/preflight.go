@@ -12,6 +12,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/gamemetrics/gmctl/internal/capacity"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/instancetypes"
@@ -40,16 +42,26 @@ func New(made engine.Stage, options Options) engine.Stage { return &stage{made, 
 // Plan refuses where it is known that the platform does not fit. What is not
 // known yet is for Apply.
 func (s *stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error) {
-	if goal == engine.GoalPresent && !s.Force {
-		found, err := s.look(ctx)
-		if err != nil {
-			return engine.Plan{}, err
-		}
-		if len(found.short) > 0 {
-			return engine.Plan{}, s.tooSmall(found.short)
-		}
+	if goal == engine.GoalAbsent || s.Force {
+		return s.Stage.Plan(ctx, goal)
 	}
-	return s.Stage.Plan(ctx, goal)
+	var plan engine.Plan
+	both, inBoth := errgroup.WithContext(ctx) // a refusal need not wait for the plan
+	both.Go(func() error {
+		found, err := s.look(inBoth)
+		if err == nil && len(found.short) > 0 {
+			err = s.tooSmall(found.short)
+		}
+		return err
+	})
+	both.Go(func() (err error) {
+		plan, err = s.Stage.Plan(inBoth, goal)
+		return err
+	})
+	if err := both.Wait(); err != nil {
+		return engine.Plan{}, err
+	}
+	return plan, nil
 }
 
 // Apply begins when it is known that all fits, and that all of it can be had.

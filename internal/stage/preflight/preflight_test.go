@@ -65,10 +65,11 @@ func TestNothingBeginsThatDoesNotFit(t *testing.T) {
 			t.Errorf("the advice is\n %s, want\n %s", p.Next, want)
 		}
 	}
-	if behind.plans+behind.applies > 0 {
+	if behind.applies > 0 {
 		t.Error("it began")
 	}
-	if _, err := stage.Plan(t.Context(), engine.GoalAbsent); err != nil || behind.plans != 1 {
+	before := behind.plans
+	if _, err := stage.Plan(t.Context(), engine.GoalAbsent); err != nil || behind.plans != before+1 {
 		t.Errorf("what does not fit can still be removed: %v", err)
 	}
 }
