@@ -150,6 +150,7 @@ func (p *player) killed(ctx context.Context, line string, within time.Duration) 
 	}
 	p.aside(output.Bytes())
 	if killed {
+		fmt.Fprintln(p.out, lastLines(output.String(), 3))
 		return true, nil
 	}
 	if err != nil {
@@ -157,6 +158,12 @@ func (p *player) killed(ctx context.Context, line string, within time.Duration) 
 	}
 	fmt.Fprintln(p.out, "    # it had ended by then")
 	return false, nil
+}
+
+// lastLines are the last n lines of a text.
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // document types a command that prints one as JSON.

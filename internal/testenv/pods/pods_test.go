@@ -233,7 +233,7 @@ func TestAContainerSeesWhatItsPodSays(t *testing.T) {
 		pod.Spec.SecurityContext = &core.PodSecurityContext{RunAsUser: new(int64(65532)), FSGroup: new(int64(777))}
 		c.SecurityContext = &core.SecurityContext{ReadOnlyRootFilesystem: new(true)}
 		c.VolumeMounts = []core.VolumeMount{
-			{Name: "ca", MountPath: "/etc/ca"}, {Name: "secret", MountPath: "/var/run/db", ReadOnly: true}, {Name: "work", MountPath: "/work"},
+			{Name: "ca", MountPath: "/etc/ca"}, {Name: "secret", MountPath: "/var/run/db", ReadOnly: true}, {Name: "work", MountPath: "/scratch"},
 		}
 		pod.Spec.Volumes = []core.Volume{
 			{Name: "ca", VolumeSource: core.VolumeSource{ConfigMap: &core.ConfigMapVolumeSource{
@@ -255,7 +255,7 @@ func TestAContainerSeesWhatItsPodSays(t *testing.T) {
 		"/who":                                     "uid 65532 gid 4321 pid 1 host sees",
 		"/file?path=/etc/ca/deep/ca.pem":           "pem<nil>",
 		"/file?path=/run/db/password":              "hush<nil>",
-		"/write?path=/work/file":                   "<nil>",
+		"/write?path=/scratch/file":                   "<nil>",
 		"/write?path=/app/file":                    "open /app/file: read-only file system",
 		"/file?path=/etc/shadow":                   "open /etc/shadow: no such file or directory",
 		"/dial?to=127.0.0.1:22":                    "dial tcp 127.0.0.1:22: connect: connection refused",
