@@ -69,8 +69,12 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "apply.half"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	// What a gmctl was at that was killed while it planned to take some of it over.
+	half := `{"import": [{"to": "module.registry.aws_ecr_repository.this[\"gmctl\"]", "id": "gamemetrics-dev/gmctl"}]}`
+	for path, content := range map[string]string{"apply.half": "", "tree/environments/dev/gmctl_adopt.tf.json": half} {
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	found := plan(t, w, engine.GoalPresent)
 	if len(found.Changes) != len(first.Changes) {

@@ -122,7 +122,12 @@ func (w *Workspace) Strangers(ctx context.Context, plan *Plan) ([]awscloud.Resou
 	return w.Account.Present(ctx, strangers)
 }
 
+// plan plans without imports: those that a killed gmctl was planning with are not
+// all that there are.
 func (w *Workspace) plan(ctx context.Context, goal engine.Goal) (*Plan, []Diagnostic, error) {
+	if err := w.writeImports(nil); err != nil {
+		return nil, nil, err
+	}
 	return w.planFor(ctx, goal, w.Targets)
 }
 

@@ -255,7 +255,7 @@ func TestAContainerSeesWhatItsPodSays(t *testing.T) {
 		"/who":                                     "uid 65532 gid 4321 pid 1 host sees",
 		"/file?path=/etc/ca/deep/ca.pem":           "pem<nil>",
 		"/file?path=/run/db/password":              "hush<nil>",
-		"/write?path=/scratch/file":                   "<nil>",
+		"/write?path=/scratch/file":                "<nil>",
 		"/write?path=/app/file":                    "open /app/file: read-only file system",
 		"/file?path=/etc/shadow":                   "open /etc/shadow: no such file or directory",
 		"/dial?to=127.0.0.1:22":                    "dial tcp 127.0.0.1:22: connect: connection refused",
