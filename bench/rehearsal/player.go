@@ -145,8 +145,7 @@ func (p *player) killed(ctx context.Context, line string, within time.Duration) 
 		err = <-ended
 		killed = !cmd.ProcessState.Exited()
 	case <-ctx.Done():
-		<-ended
-		return false, ctx.Err()
+		return false, errors.Join(ctx.Err(), <-ended)
 	}
 	p.aside(output.Bytes())
 	if killed {
