@@ -45,9 +45,13 @@ func (r *run) rounds(ctx context.Context) error {
 	return nil
 }
 
+// killsInTurn is how often a command is killed before it may come to its end: one
+// that waits for minutes never would.
+const killsInTurn = 5
+
 // throughKills types the command until it ends by itself, which it must do well.
 func (r *run) throughKills(ctx context.Context, line string) error {
-	for r.proof.Kills < r.kills {
+	for inTurn := 0; inTurn < killsInTurn && r.proof.Kills < r.kills; inTurn++ {
 		killed, err := r.player.killed(ctx, line, killOften)
 		if err != nil || !killed {
 			return err
