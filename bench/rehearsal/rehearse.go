@@ -342,10 +342,14 @@ func (r *run) teardown(ctx context.Context) error {
 	if err := r.kill(ctx, "teardown -e dev --yes"); err != nil {
 		return err
 	}
-	if _, err := r.player.must(ctx, "teardown -e dev --yes"); err != nil {
+	result, err := r.player.must(ctx, "teardown -e dev --yes")
+	if err != nil {
 		return err
 	}
-	_, err := r.player.must(ctx, "history -e dev")
+	if r.kills == 0 && strings.Contains(result.stderr, "does not know") {
+		return errors.New("Terraform does not know all that it made, although nothing was killed")
+	}
+	_, err = r.player.must(ctx, "history -e dev")
 	return err
 }
 

@@ -160,8 +160,16 @@ func isKnown(change *tfjson.ResourceChange, resource awscloud.Resource) bool {
 	if !ok {
 		return false
 	}
-	if arn, _ := before["arn"].(string); arn != "" && strings.TrimSuffix(arn, ":*") == strings.TrimSuffix(resource.ARN, ":*") {
-		return true
+	for _, attribute := range []string{"arn", "association_arn"} {
+		if arn, _ := before[attribute].(string); arn != "" && strings.TrimSuffix(arn, ":*") == strings.TrimSuffix(resource.ARN, ":*") {
+			return true
+		}
+	}
+	if members, ok := before["member_clusters"].([]any); ok { // the caches of a replication group
+		_, _, name := awscloud.ARNParts(resource.ARN)
+		if strings.Contains(resource.ARN, ":elasticache:") && slices.Contains(members, any(name)) {
+			return true
+		}
 	}
 	id, ok := importID(change.Type, resource.ARN)
 	return ok && id == before["id"]
