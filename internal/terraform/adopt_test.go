@@ -52,7 +52,7 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 	testenv.Long(t, testenv.AWS, "30 seconds")
 	dir := t.TempDir()
 	w, session := partOfDev(t, dir,
-		"module.network.aws_subnet.private", "module.network.aws_eip.nat", "module.eks.aws_launch_template.node",
+		"module.network.aws_subnet.private", "module.network.aws_eip.nat", "module.network.aws_route.internet", "module.eks.aws_launch_template.node",
 		"module.redis.aws_secretsmanager_secret.auth", "module.credentials.aws_secretsmanager_secret.this",
 		"module.registry.aws_ecr_repository.this", "module.storage.aws_s3_bucket.this")
 	first := plan(t, w, engine.GoalPresent)
@@ -60,7 +60,7 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 		t.Fatal(explained(err))
 	}
 	before := ownedBy(t, session)
-	if len(before) < len(first.Changes) {
+	if len(before) < len(first.Changes)-1 { // a route has no tags
 		t.Fatalf("%d resources were made, %d carry the tags", len(first.Changes), len(before))
 	}
 

@@ -60,6 +60,9 @@ func (w *Workspace) planAdopting(ctx context.Context, plan *Plan) (*Plan, error)
 	}
 	succeeded := plan.succeeded
 	plan, err = w.planImporting(ctx, plan, adopted, w.Targets)
+	if err == nil && len(adopted) > 0 {
+		plan, err = w.planDerived(ctx, plan, adopted)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +73,20 @@ func (w *Workspace) planAdopting(ctx context.Context, plan *Plan) (*Plan, error)
 		}
 	}
 	return plan, nil
+}
+
+// planDerived plans again with what belongs to something that is adopted, such as
+// the routes of a route table: its id is known only now.
+func (w *Workspace) planDerived(ctx context.Context, plan *Plan, adopted adoption) (*Plan, error) {
+	shown, err := w.shown(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	before := len(adopted)
+	if adopted.derive(shown.ResourceChanges); len(adopted) == before {
+		return plan, nil
+	}
+	return w.planImporting(ctx, plan, adopted, w.Targets)
 }
 
 // planImporting plans the targets with imports; without any, plan is it.
