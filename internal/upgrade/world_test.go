@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,19 +51,46 @@ type world struct {
 	journal  string
 }
 
-// settings stand for gmctl.yaml.
+// settings stand for gmctl.yaml, which a stage may read while another writes it.
 type settings struct {
+	mu      sync.Mutex
 	version string
 	types   map[string]string
 }
 
-func (s *settings) File() string                              { return "gmctl.yaml" }
-func (s *settings) KubernetesVersion() (string, error)        { return s.version, nil }
-func (s *settings) SetKubernetesVersion(version string) error { s.version = version; return nil }
-func (s *settings) InstanceType(group string) (string, error) { return s.types[group], nil }
+func (s *settings) File() string { return "gmctl.yaml" }
+
+func (s *settings) KubernetesVersion() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version, nil
+}
+
+func (s *settings) SetKubernetesVersion(version string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version = version
+	return nil
+}
+
+func (s *settings) InstanceType(group string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.types[group], nil
+}
+
 func (s *settings) SetInstanceType(group, instance string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.types[group] = instance
 	return nil
+}
+
+// all is what the settings say.
+func (s *settings) all() (version string, types map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version, maps.Clone(s.types)
 }
 
 // terraform stands for Terraform's stage: it wants what the settings say, and
@@ -72,19 +101,20 @@ type terraform struct {
 }
 
 func (s terraform) Plan(ctx context.Context, _ engine.Goal) (engine.Plan, error) {
-	plan := engine.Plan{Fingerprint: fmt.Sprint(s.w.settings.version, s.w.settings.types)}
+	version, types := s.w.settings.all()
+	plan := engine.Plan{Fingerprint: fmt.Sprint(version, types)}
 	plane, err := s.w.EKS.ControlPlane(ctx)
 	if err != nil {
 		return plan, err
 	}
-	if plane.Version != s.w.settings.version {
+	if plane.Version != version {
 		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionReplace, Object: "cluster"})
 	}
 	groups, err := s.w.EKS.NodeGroups(ctx)
 	names := []string{}
 	for _, group := range groups {
 		names = append(names, group.Name)
-		if group.Version != s.w.settings.version || group.InstanceTypes[0] != s.w.settings.types[group.Title] {
+		if group.Version != version || group.InstanceTypes[0] != types[group.Title] {
 			plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionReplace, Object: group.Title})
 		}
 	}

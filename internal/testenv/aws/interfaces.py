@@ -9,9 +9,9 @@ from ministack.services import ec2
 
 
 def attach(cluster, group):
-    """Gives each node of a group its second interface."""
-    subnets = group["subnets"]
-    for number in range(group["scalingConfig"]["desiredSize"]):
+    """Gives each node of a group its second interface, where EC2 has its subnets."""
+    subnets = [subnet for subnet in group["subnets"] if subnet in ec2._subnets]
+    for number in range(group["scalingConfig"]["desiredSize"] if subnets else 0):
         subnet = subnets[number % len(subnets)]
         name = "eni-" + uuid.uuid4().hex[:17]
         ec2._network_interfaces[name] = {

@@ -364,15 +364,19 @@ func TestAnUnhealthyContainerIsRestarted(t *testing.T) {
 	p.service("sick", "sick", 80)
 	p.awaitReady("sick")
 	p.awaitService("sick", 80)
-	p.ask("sick", 80, "/sicken")
+	before := p.get("sick").Status.ContainerStatuses[0].RestartCount // of a slow start
+	p.eventually("the container to become sick", func() (string, bool) {
+		got := p.ask("sick", 80, "/sicken")
+		return got, got == ""
+	})
 	p.eventually("the restart", func() (string, bool) {
 		status := p.get("sick").Status.ContainerStatuses[0]
-		return fmt.Sprintf("%+v", status), status.RestartCount == 1 && status.Ready && status.LastTerminationState.Terminated != nil
+		return fmt.Sprintf("%+v", status), status.RestartCount == before+1 && status.Ready && status.LastTerminationState.Terminated != nil
 	})
-	previous, err := p.client.CoreV1().Pods(p.namespace).GetLogs("sick", &core.PodLogOptions{Previous: true}).DoRaw(t.Context())
-	if err != nil || !strings.Contains(string(previous), "asked to leave") {
-		t.Errorf("%s, %v", previous, err)
-	}
+	p.eventually("the log of the container that was stopped", func() (string, bool) {
+		previous, err := p.client.CoreV1().Pods(p.namespace).GetLogs("sick", &core.PodLogOptions{Previous: true}).DoRaw(t.Context())
+		return fmt.Sprintf("%s, %v", previous, err), err == nil && strings.Contains(string(previous), "asked to leave")
+	})
 }
 
 func TestWhatCannotRunSaysWhy(t *testing.T) {
