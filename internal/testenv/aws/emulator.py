@@ -7,9 +7,10 @@ RDS: master passwords that RDS manages in Secrets Manager, exported logs.
 ElastiCache: whether minor versions are upgraded by themselves.
 ECR: repositories that lead to the emulator's own registry, images that indices
 refer to, that deleted images are gone from the registry too.
-EC2: client tokens, by which a request that is sent again makes nothing twice.
-Resource Groups Tagging: resources of EC2, EKS, Elastic Load Balancing, RDS and
-Secrets Manager.
+EC2: client tokens, by which a request that is sent again makes nothing twice,
+addresses of NAT gateways.
+Resource Groups Tagging: resources of CloudWatch Logs, EC2, EKS, Elastic Load
+Balancing, RDS and Secrets Manager.
 
 EMULATOR_EKS_SECONDS is how long EKS takes to create or update something.
 EMULATOR_EKS_ENDPOINT and EMULATOR_EKS_CA (PEM in base64) lead to a Kubernetes
@@ -28,7 +29,7 @@ import interfaces
 import nodegroups
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import alb, ec2, ecr, eks, elasticache, rds, secretsmanager, tagging
+from ministack.services import alb, cloudwatch_logs, ec2, ecr, eks, elasticache, rds, secretsmanager, tagging
 
 EKS_SECONDS = float(os.environ.get("EMULATOR_EKS_SECONDS", "1"))
 
@@ -459,6 +460,26 @@ def once(action, handle):
     return answer
 
 
+def with_addresses(describe):
+    """NAT gateways are described with their address, which an import needs."""
+
+    def address(found):
+        nat = ec2._nat_gateways[found.group(1)]
+        return found.group(0).replace(
+            "<natGatewayAddressSet/>",
+            "<natGatewayAddressSet><item><allocationId>%s</allocationId><isPrimary>true</isPrimary>"
+            "<status>succeeded</status></item></natGatewayAddressSet>" % nat["AllocationId"],
+        )
+
+    def answer(params):
+        status, headers, body = describe(params)
+        text = body.decode() if isinstance(body, bytes) else body
+        pattern = r"<natGatewayId>([^<]+)</natGatewayId>.*?<natGatewayAddressSet/>"
+        return status, headers, re.sub(pattern, address, text, flags=re.DOTALL)
+
+    return answer
+
+
 # Resource types as they stand in ARNs, by the prefix of EC2's ids.
 EC2_TYPES = {
     "eipalloc": "elastic-ip",
@@ -555,6 +576,13 @@ def batch_delete_image(data):
                 }
             )
     return ecr.json_response(body)
+
+
+def collect_logs():
+    for group in cloudwatch_logs._log_groups.values():
+        yield group["arn"].removesuffix(":*"), tagging._normalise_flat(group["tags"])
+
+
 def collect_elb():
     for arn, tags in alb._tags.items():
         yield arn, tagging._normalise_list(tags)
@@ -565,6 +593,7 @@ def main():
         ec2=collect_ec2,
         eks=collect_eks,
         elasticloadbalancing=collect_elb,
+        logs=collect_logs,
         rds=collect_rds,
         secretsmanager=tagging._collect_secretsmanager,
     )
@@ -572,6 +601,7 @@ def main():
     for action, handle in list(ec2._ACTION_MAP.items()):
         if action.startswith(("Create", "Allocate", "Run")):
             ec2._ACTION_MAP[action] = once(action, handle)
+    ec2._ACTION_MAP["DescribeNatGateways"] = with_addresses(ec2._ACTION_MAP["DescribeNatGateways"])
     interfaces.guard(ec2._ACTION_MAP)
     rds._instance_xml = instance_xml
     elasticache._cluster_xml_inner = cache_cluster_xml
