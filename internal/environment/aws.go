@@ -33,12 +33,13 @@ type awsPlatform struct {
 	config  config.AWS
 	options Options
 
-	session func(context.Context) (*awscloud.Session, error)
-	infra   *infra.Stage
-	image   *image.Stage
-	secrets *secrets.Stage
-	cluster clusterClient
-	whole   wholeTree
+	session    func(context.Context) (*awscloud.Session, error)
+	infra      *infra.Stage
+	image      *image.Stage
+	secrets    *secrets.Stage
+	cluster    clusterClient
+	whole      wholeTree
+	renderings renderings
 }
 
 var _ platform = (*awsPlatform)(nil)
@@ -52,7 +53,7 @@ func newAWSPlatform(name string, dirs paths.Dirs, cfg config.AWS, options Option
 		Open: p.session, Dir: filepath.Join(dirs.Data, "terraform"),
 		Project: cfg.Project, Environment: name, ID: environmentID(cfg.Region, cfg.Project, name),
 		Template: cfg.Template, Variables: variables(cfg), Env: credentialsEnv(cfg),
-		LocalState: cfg.State == config.StateLocal, Unprotect: options.Unprotect,
+		LocalState: cfg.State == config.StateLocal, Unprotect: options.Unprotect, Preview: options.Preview,
 	})
 	p.image = image.New(image.Options{
 		Open: p.session, Outputs: p.infra.Outputs, Source: cfg.Image.Source, Cache: filepath.Join(dirs.Cache, "image"),

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,8 +53,9 @@ type wholeTree struct {
 }
 
 const (
-	partsTimeout = time.Minute      // for all of them
-	partsRetry   = 20 * time.Second // stages that are planned together ask but once
+	partsTimeout  = time.Minute      // for all of them
+	valuesTimeout = 2 * time.Second  // for a look that needs none of them
+	partsRetry    = 20 * time.Second // stages that are planned together ask but once
 )
 
 // withParts returns the manifests with the third-party parts. What the cache
@@ -86,9 +88,54 @@ type unavailable struct{ error }
 
 func (u unavailable) Unwrap() error { return u.error }
 
-// rendered is a set with the values. Its error is an unavailable where that is
-// for parts that cannot be had; what needs none is rendered without.
+// renderings are the sets as they were rendered, each set and values but once:
+// several stages look at the same objects.
+type renderings struct {
+	mutex sync.Mutex
+	known map[string]*rendering
+}
+
+type rendering struct {
+	mutex   sync.Mutex
+	objects []*unstructured.Unstructured
+}
+
+func (r *renderings) of(key string) *rendering {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.known == nil {
+		r.known = map[string]*rendering{}
+	}
+	if r.known[key] == nil {
+		r.known[key] = &rendering{}
+	}
+	return r.known[key]
+}
+
+// rendered is a set with the values, for the caller to keep. Its error is an
+// unavailable where that is for parts that cannot be had; what needs none is
+// rendered without.
 func (p *awsPlatform) rendered(ctx context.Context, set string, values manifests.Values) ([]*unstructured.Unstructured, error) {
+	key, err := json.Marshal(values)
+	if err != nil {
+		return nil, err
+	}
+	one := p.renderings.of(set + string(key))
+	one.mutex.Lock()
+	defer one.mutex.Unlock()
+	if one.objects == nil {
+		if one.objects, err = p.renderNow(ctx, set, values); err != nil {
+			return nil, err
+		}
+	}
+	copies := make([]*unstructured.Unstructured, len(one.objects))
+	for i, object := range one.objects {
+		copies[i] = object.DeepCopy()
+	}
+	return copies, nil
+}
+
+func (p *awsPlatform) renderNow(ctx context.Context, set string, values manifests.Values) ([]*unstructured.Unstructured, error) {
 	tree, missing := p.withParts(ctx)
 	if missing != nil {
 		if ctx.Err() != nil || problem.From(missing).Kind == problem.Usage { // the manifests are wrong
@@ -133,10 +180,15 @@ func (p *awsPlatform) preflight() engine.Stage {
 	})
 }
 
-// everything is all sets, but for those whose parts are unavailable.
+// everything is all sets, but for those whose parts are unavailable. What pods ask
+// of their nodes depends on no value: those that are known are taken because the
+// set is rendered with them anyway.
 func (p *awsPlatform) everything(ctx context.Context) (all []*unstructured.Unstructured, missing, err error) {
 	for _, set := range []string{setPlatform, setOperators, setKafka, setApps} {
-		wanted, err := p.rendered(ctx, set, manifests.StandIn())
+		wanted, err := p.renderedSoon(ctx, set)
+		if err != nil {
+			wanted, err = p.rendered(ctx, set, manifests.StandIn())
+		}
 		if lacking, ok := errors.AsType[unavailable](err); ok {
 			missing = lacking
 			continue
@@ -147,6 +199,17 @@ func (p *awsPlatform) everything(ctx context.Context) (all []*unstructured.Unstr
 		all = append(all, wanted...)
 	}
 	return all, missing, nil
+}
+
+// renderedSoon is a set with its own values, if they are known by now.
+func (p *awsPlatform) renderedSoon(ctx context.Context, set string) ([]*unstructured.Unstructured, error) {
+	limited, cancel := context.WithTimeout(ctx, valuesTimeout)
+	defer cancel()
+	values, err := p.values(limited, set)
+	if err != nil {
+		return nil, err
+	}
+	return p.rendered(ctx, set, values)
 }
 
 // capacityGroups are the node groups as they begin.

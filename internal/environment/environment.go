@@ -25,6 +25,7 @@ type Options struct {
 	KeepData  bool // teardown leaves the data, and the journal that tells of it
 	Unprotect bool // teardown lifts what protects data from deletion
 	Force     bool // up goes on where the platform is known not to fit
+	Preview   bool // plans tell all that can be foreseen, not only what they need to be carried out
 }
 
 // Environment is a configured environment: where it lives and its stages.

@@ -55,7 +55,7 @@ it is 0 when there is nothing to do and 10 when there are changes.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.EnvName = f.EnvName
 			opts.Planner = func() (Planner, error) {
-				env, err := f.Environment(environment.Options{})
+				env, err := f.Environment(environment.Options{Preview: true})
 				if err != nil {
 					return nil, err
 				}

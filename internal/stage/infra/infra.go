@@ -30,6 +30,7 @@ type Options struct {
 	Env         map[string]string // environment variables for terraform, such as AWS_PROFILE
 	LocalState  bool              // keep the state in Dir, not in S3
 	Unprotect   bool              // Destroy lifts the protection from deletion
+	Preview     bool              // Plan has Terraform plan also where its state has no place yet
 }
 
 // Stage is the infrastructure.

@@ -96,10 +96,19 @@ func TestPlanWhileTerraformIsAtWork(t *testing.T) {
 func TestEmptyAccount(t *testing.T) {
 	testaws.Terraform(t)
 	testaws.Run(t).Setenv(t)
-	stage := infra.New(dev(t))
+	options := dev(t)
+	short, err := infra.New(options).Plan(t.Context(), engine.GoalPresent)
+	if err != nil || len(short.Changes) != 1 || short.Deferred == "" || short.Fingerprint == "" {
+		t.Errorf("without a preview: %+v, %v", short, err)
+	}
+	options.Preview = true
+	stage := infra.New(options)
 	plan, err := stage.Plan(t.Context(), engine.GoalPresent)
 	if err != nil {
 		t.Fatal(err, problem.From(err).Next)
+	}
+	if plan.Fingerprint != short.Fingerprint || plan.Deferred != "" {
+		t.Errorf("%+v is another plan than %+v", plan, short)
 	}
 	if bucket := change(t, plan, "S3 bucket gmctl-state-123456789012-eu-central-1"); bucket.Action != engine.ActionCreate {
 		t.Errorf("%+v", bucket)

@@ -25,8 +25,14 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	if err != nil {
 		return engine.Plan{}, err
 	}
-	if at.noState && goal == engine.GoalAbsent {
+	switch {
+	case at.noState && goal == engine.GoalAbsent:
 		return s.planLeftovers(ctx, at)
+	case at.noState && !s.Preview:
+		return engine.Plan{
+			Changes: []engine.Change{stateBucket(at)}, Fingerprint: at.workspace.Fingerprint(),
+			Deferred: "all that Terraform makes, once its state has a place",
+		}, nil
 	}
 	pid, err := at.workspace.AtWork()
 	if err != nil {
@@ -40,6 +46,8 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		result.Deferred = fmt.Sprintf("the terraform of an earlier run is still at work (process %d)", pid)
 		return result, nil
 	}
+	redis := make(chan redisPlan, 1)
+	go func() { redis <- s.planRedis(ctx, at, goal) }() // while Terraform plans
 	plan, err := at.workspace.Plan(ctx, goal)
 	if err != nil {
 		return engine.Plan{}, err
@@ -48,24 +56,29 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 	switch {
 	case at.noState:
 		plan.Discard()
-		result.Changes = append([]engine.Change{{
-			Action: engine.ActionCreate, Object: "S3 bucket " + at.session.StateBucket(), Detail: "keeps Terraform's state",
-		}}, result.Changes...)
+		result.Changes = append([]engine.Change{stateBucket(at)}, result.Changes...)
 		return result, nil
 	case len(plan.Changes) == 0:
 		plan.Discard()
 		plan = nil
-		if goal == engine.GoalPresent {
-			result, err = s.planRedis(ctx, at, result)
-		} else {
-			result, err = s.planLeftovers(ctx, at)
+		if goal == engine.GoalAbsent {
+			if result, err = s.planLeftovers(ctx, at); err != nil {
+				return result, err
+			}
+			break
 		}
-		if err != nil {
-			return result, err
+		token := <-redis
+		if token.err != nil {
+			return engine.Plan{}, token.err
 		}
+		result.Changes = append(result.Changes, token.changes...)
 	}
 	s.planned = &planned{goal, time.Now(), result, plan}
 	return result, nil
+}
+
+func stateBucket(at site) engine.Change {
+	return engine.Change{Action: engine.ActionCreate, Object: "S3 bucket " + at.session.StateBucket(), Detail: "keeps Terraform's state"}
 }
 
 // summary names the notable changes, and those that need a reason, and counts

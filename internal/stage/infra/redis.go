@@ -23,17 +23,28 @@ const redisUsually = 4 * time.Minute
 // redisNote is the name of the note.
 const redisNote = "redis-auth-version"
 
+// redisPlan is what is to do about Redis's token.
+type redisPlan struct {
+	changes []engine.Change
+	err     error
+}
+
 // planRedis looks whether Redis has its token.
-func (s *Stage) planRedis(ctx context.Context, at site, plan engine.Plan) (engine.Plan, error) {
+func (s *Stage) planRedis(ctx context.Context, at site, goal engine.Goal) redisPlan {
+	if goal == engine.GoalAbsent || at.noState {
+		return redisPlan{}
+	}
 	outputs, err := s.Outputs(ctx)
 	if err != nil {
-		return engine.Plan{}, err
+		return redisPlan{err: err}
 	}
 	has, err := s.redisHasToken(ctx, at, outputs.Redis)
-	if err == nil && !has {
-		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionUpdate, Object: "Redis " + outputs.Redis.ID, Detail: "require its token"})
+	if err != nil || has {
+		return redisPlan{err: err}
 	}
-	return plan, err
+	return redisPlan{changes: []engine.Change{
+		{Action: engine.ActionUpdate, Object: "Redis " + outputs.Redis.ID, Detail: "require its token"},
+	}}
 }
 
 // protectRedis gives Redis its token.
