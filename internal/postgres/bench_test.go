@@ -32,9 +32,9 @@ func group(n int) []ingestion.Record {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	records := make([]ingestion.Record, n)
 	for i := range records {
-		records[i] = ingestion.Record{ReceivedAt: now, Event: event.Event{
+		records[i] = ingestion.Record{Received: event.Received{ReceivedAt: now, Event: event.Event{
 			EventID: uuid.Must(uuid.NewV7()), PlayerID: fmt.Sprint("player-", i%5000), EventType: "shot_fired", Timestamp: now, Metadata: metadata,
-		}}
+		}}}
 	}
 	return records
 }

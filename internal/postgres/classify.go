@@ -15,6 +15,7 @@ const (
 	stateDeadlock      = "40P01"
 	stateUndefined     = "42P01" // table
 	stateNoPrivilege   = "42501"
+	stateLockTimeout   = "55P03"
 	stateCancelled     = "57014" // also: took longer than statement_timeout
 )
 

@@ -79,7 +79,7 @@ func explainState(err error, t target) *problem.Error {
 		return say("is shutting down", "wait until it is back; nothing that was answered with success is lost")
 	case "57P03":
 		return say("is starting or recovering", "wait: recovery after a crash takes seconds to minutes")
-	case "55P03":
+	case stateLockTimeout:
 		return say("could not get a lock in time", "look who holds it: SELECT * FROM pg_locks WHERE granted")
 	}
 	return nil

@@ -94,13 +94,11 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, progress func(Migration)) 
 	if err != nil {
 		return err
 	}
-	results, err := provider.Up(ctx)
-	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
-		results = partial.Applied
-		err = fmt.Errorf("%s: %w", path.Base(partial.Failed.Source.Path), partial.Err)
-	}
-	for _, r := range results {
-		progress(Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path)})
+	for began := time.Now(); ; {
+		err = up(ctx, provider, progress)
+		if sqlState(err) != stateLockTimeout || time.Since(began) > lockPatience || !sleep(ctx, lockPause) {
+			break
+		}
 	}
 	if err == nil {
 		err = EnsurePartitions(ctx, pool, daysAhead(time.Now(), PartitionsAhead))
@@ -109,6 +107,36 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, progress func(Migration)) 
 		return migrationProblem(err, pool)
 	}
 	return nil
+}
+
+// A migration that waits for a table keeps all who come after it waiting too. It
+// waits for a moment only, lets them go on, and tries again.
+const (
+	lockTimeout  = "1s"
+	lockPause    = time.Second
+	lockPatience = 2 * time.Minute
+)
+
+func up(ctx context.Context, provider *goose.Provider, progress func(Migration)) error {
+	results, err := provider.Up(ctx)
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
+		results = partial.Applied
+		err = fmt.Errorf("%s: %w", path.Base(partial.Failed.Source.Path), partial.Err)
+	}
+	for _, r := range results {
+		progress(Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path)})
+	}
+	return err
+}
+
+// sleep reports whether the pause went by before ctx ended.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
+	}
 }
 
 func migrationProblem(err error, pool *pgxpool.Pool) *problem.Error {
@@ -125,16 +153,23 @@ func (advisoryLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
 	if _, err := conn.ExecContext(ctx, "SET statement_timeout = 0"); err != nil {
 		return err
 	}
-	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", migrationLock)
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+		return err
+	}
+	_, err := conn.ExecContext(ctx, "SET lock_timeout = '"+lockTimeout+"'")
 	return err
 }
 
 func (advisoryLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", migrationLock)
-	return errors.Join(err, resetTimeout(ctx, conn))
+	return errors.Join(err, resetTimeouts(ctx, conn))
 }
 
-func resetTimeout(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "RESET statement_timeout")
-	return err
+func resetTimeouts(ctx context.Context, conn *sql.Conn) error {
+	for _, setting := range []string{"statement_timeout", "lock_timeout"} {
+		if _, err := conn.ExecContext(ctx, "RESET "+setting); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -28,15 +29,68 @@ func TestMigrateFromSeveralReplicasAtOnce(t *testing.T) {
 	if err := replicas.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if len(applied) != 2 {
+	if len(applied) != len(migrations(t)) {
 		t.Errorf("%d migrations were applied", len(applied))
+	}
+}
+
+func migrations(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	return files
+}
+
+// A migration that waits for someone who reads the table keeps no writer waiting
+// for longer than a moment.
+func TestMigrateLetsWritersGoOn(t *testing.T) {
+	pool := migrated(t)
+	for _, undo := range []string{
+		"ALTER TABLE events DROP COLUMN game, DROP COLUMN sent_at, DROP COLUMN traffic, DROP COLUMN traceparent",
+		"DELETE FROM goose_db_version WHERE version_id = 3",
+	} {
+		if _, err := pool.Exec(t.Context(), undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Rollback(context.Background())
+	if _, err := reader.Exec(t.Context(), "SELECT count(*) FROM events"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- postgres.Migrate(t.Context(), pool, nil) }()
+	for range 5 {
+		limited, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := pool.Exec(limited, `INSERT INTO events (event_id, player_id, event_type, "timestamp") VALUES (gen_random_uuid(), 'p', 't', now())`)
+		cancel()
+		if err != nil {
+			t.Errorf("a write beside a migration that waits: %v", err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("the migration did not wait: %v", err)
+	default:
+	}
+	if err := reader.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
 func TestPendingChangesNothing(t *testing.T) {
 	pool := opened(t, pg.Database(t))
 	pending, err := postgres.Pending(t.Context(), pool)
-	if err != nil || len(pending) != 2 || pending[0].Name != "00001_events.sql" {
+	if err != nil || len(pending) != len(migrations(t)) || pending[0].Name != "00001_events.sql" {
 		t.Fatalf("Pending: %v, %v", pending, err)
 	}
 	if n := count(t, pool, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"); n != 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
@@ -74,12 +75,14 @@ func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]r
 	var events []relay.Event
 	var e relay.Event
 	var metadata []byte
-	var testRun *string
-	_, err = pgx.ForEachRow(rows, []any{&e.Xid, &e.Seq, &e.EventID, &e.PlayerID, &e.EventType, &e.Timestamp, &metadata, &e.ReceivedAt, &testRun}, func() error {
-		e.Metadata, e.TestRun = compact(metadata), ""
-		if testRun != nil {
-			e.TestRun = *testRun
-		}
+	var testRun, game, traffic, trace *string
+	var sent *time.Time
+	_, err = pgx.ForEachRow(rows, []any{
+		&e.Xid, &e.Seq, &e.EventID, &e.PlayerID, &e.EventType, &e.Timestamp, &metadata, &e.ReceivedAt,
+		&testRun, &game, &sent, &traffic, &trace,
+	}, func() error {
+		e.Metadata, e.TestRun, e.TraceParent = compact(metadata), orZero(testRun), orZero(trace)
+		e.Origin = event.Origin{Game: orZero(game), SentAt: orZero(sent).UTC(), Traffic: event.Traffic(orZero(traffic))}
 		events = append(events, e)
 		return nil
 	})
@@ -87,6 +90,14 @@ func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]r
 		return nil, s.explain(err)
 	}
 	return events, nil
+}
+
+// orZero is the zero value for NULL.
+func orZero[T any](value *T) (zero T) {
+	if value == nil {
+		return zero
+	}
+	return *value
 }
 
 // compact removes the spaces that PostgreSQL writes between the tokens of a

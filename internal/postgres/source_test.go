@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
@@ -47,6 +48,8 @@ func TestNextReturnsWhatWasStored(t *testing.T) {
 	}
 	with, without := record("p1", time.Now()), record("p2", time.Now().AddDate(0, 0, -3))
 	with.Metadata = json.RawMessage(`{"a b":"c, \"d\": e\\","list":[1,2.50,{"x":null}]}`)
+	with.Origin = event.Origin{Game: "chess", SentAt: with.ReceivedAt.Add(-time.Minute), Traffic: event.TrafficBot}
+	with.TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	without.Metadata, without.TestRun = nil, "run-1"
 	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{with, without}); err != nil {
 		t.Fatal(err)
@@ -54,7 +57,7 @@ func TestNextReturnsWhatWasStored(t *testing.T) {
 	var got []ingestion.Record
 	for _, e := range next(t, source, relay.Position{}, 10) {
 		e.Timestamp, e.ReceivedAt = e.Timestamp.UTC(), e.ReceivedAt.UTC()
-		got = append(got, ingestion.Record{Event: e.Event, ReceivedAt: e.ReceivedAt, TestRun: e.TestRun})
+		got = append(got, ingestion.Record{Received: e.Received, TestRun: e.TestRun, TraceParent: e.TraceParent})
 	}
 	if diff := cmp.Diff([]ingestion.Record{with, without}, got); diff != "" {
 		t.Error(diff)

@@ -73,7 +73,9 @@ type columns struct {
 	players, types       []string
 	timestamps, received []time.Time
 	metadata             [][]byte
-	testRuns             []*string
+	testRuns, games      []*string
+	sent                 []*time.Time
+	traffic, traces      []*string
 }
 
 func columnsOf(records []ingestion.Record) *columns {
@@ -81,17 +83,27 @@ func columnsOf(records []ingestion.Record) *columns {
 	c := &columns{
 		ids: make([]uuid.UUID, n), players: make([]string, n), types: make([]string, n),
 		timestamps: make([]time.Time, n), received: make([]time.Time, n),
-		metadata: make([][]byte, n), testRuns: make([]*string, n),
+		metadata: make([][]byte, n), testRuns: make([]*string, n), games: make([]*string, n),
+		sent: make([]*time.Time, n), traffic: make([]*string, n), traces: make([]*string, n),
 	}
 	for i := range records {
 		r := &records[i]
 		c.ids[i], c.players[i], c.types[i] = r.EventID, r.PlayerID, r.EventType
 		c.timestamps[i], c.received[i], c.metadata[i] = r.Timestamp, r.ReceivedAt, r.Metadata
-		if r.TestRun != "" {
-			c.testRuns[i] = &r.TestRun
-		}
+		c.testRuns[i], c.games[i] = orNull(&r.TestRun), orNull(&r.Game)
+		c.traffic[i], c.traces[i] = orNull((*string)(&r.Traffic)), orNull(&r.TraceParent)
+		c.sent[i] = orNull(&r.SentAt)
 	}
 	return c
+}
+
+// orNull is nil for a zero value, which is NULL.
+func orNull[T comparable](value *T) *T {
+	var zero T
+	if *value == zero {
+		return nil
+	}
+	return value
 }
 
 // key is the primary key of an event. PostgreSQL keeps whole microseconds.
@@ -102,7 +114,8 @@ type key struct {
 
 // insert returns the keys of the rows that were new.
 func (s *Store) insert(ctx context.Context, c *columns) ([]key, error) {
-	rows, err := s.pool.Query(ctx, insertEvents, c.ids, c.players, c.types, c.timestamps, c.metadata, c.received, c.testRuns)
+	rows, err := s.pool.Query(ctx, insertEvents, c.ids, c.players, c.types, c.timestamps, c.metadata, c.received, c.testRuns,
+		c.games, c.sent, c.traffic, c.traces)
 	if err != nil {
 		return nil, err
 	}

@@ -18,13 +18,13 @@ import (
 )
 
 func record(player string, at time.Time) ingestion.Record {
-	return ingestion.Record{
+	return ingestion.Record{Received: event.Received{
 		Event: event.Event{
 			EventID: uuid.New(), PlayerID: player, EventType: "login",
 			Timestamp: at.UTC().Truncate(time.Microsecond), Metadata: json.RawMessage(`{"level":3}`),
 		},
 		ReceivedAt: time.Now().UTC().Truncate(time.Microsecond),
-	}
+	}}
 }
 
 func count(t *testing.T, pool *pgxpool.Pool, query string, args ...any) int {

@@ -25,6 +25,10 @@ const RelayCursor = "gmctl.relay.cursor"
 // carry it, so that a test never becomes data.
 const TestHeader = "gmctl-test"
 
+// TraceHeader is the header of a record with the W3C trace context of the request
+// that brought the event.
+const TraceHeader = "traceparent"
+
 // Topic is what the platform declares about one topic.
 type Topic struct {
 	Name        string

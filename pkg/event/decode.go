@@ -35,8 +35,13 @@ func (d *Decoder) Decode(data []byte, now time.Time) (Event, error) {
 	if err := w.walk(data); err != nil {
 		return Event{}, err
 	}
-	if w.receivedAt != nil {
-		bad.add("receivedAt", CodeUnknownField, "is not a field of an event: the server sets it")
+	for _, set := range []struct {
+		name  string
+		value jsontext.Value
+	}{{"receivedAt", w.receivedAt}, {"game", w.game}, {"sentAt", w.sentAt}, {"traffic", w.traffic}} {
+		if set.value != nil {
+			bad.add(set.name, CodeUnknownField, "is not a field of an event: the server sets it")
+		}
 	}
 	for _, name := range w.unknown {
 		bad.add(clip(name), CodeUnknownField, unknownReason(name))
@@ -60,14 +65,16 @@ type walker struct {
 	buf bytes.Buffer
 	bad Invalid
 
-	unknown                                                       []string // names of members that events do not have; not all of very many
-	eventID, playerID, eventType, timestamp, metadata, receivedAt jsontext.Value
+	unknown                                           []string // names of members that events do not have; not all of very many
+	eventID, playerID, eventType, timestamp, metadata jsontext.Value
+	receivedAt, game, sentAt, traffic                 jsontext.Value // set by the server
 }
 
 // walk sets the members that data has; an error means that data as a whole
 // cannot be read.
 func (w *walker) walk(data []byte) error {
-	w.eventID, w.playerID, w.eventType, w.timestamp, w.metadata, w.receivedAt = nil, nil, nil, nil, nil, nil
+	w.eventID, w.playerID, w.eventType, w.timestamp, w.metadata = nil, nil, nil, nil, nil
+	w.receivedAt, w.game, w.sentAt, w.traffic = nil, nil, nil, nil
 	w.unknown = w.unknown[:0]
 	// Over a bytes.Buffer the decoder reads the data in place.
 	w.buf = *bytes.NewBuffer(data)
@@ -121,6 +128,12 @@ func (w *walker) member(quoted jsontext.Value) *jsontext.Value {
 		return &w.metadata
 	case `"receivedAt"`:
 		return &w.receivedAt
+	case `"game"`:
+		return &w.game
+	case `"sentAt"`:
+		return &w.sentAt
+	case `"traffic"`:
+		return &w.traffic
 	}
 	name, err := jsontext.AppendUnquote(nil, quoted)
 	if err == nil && bytes.IndexByte(quoted, '\\') >= 0 { // "player\u0049d" is playerId

@@ -282,6 +282,39 @@ func TestReceivedRoundTrip(t *testing.T) {
 	}
 }
 
+func TestReceivedWithAnOriginRoundTrip(t *testing.T) {
+	e, err := event.NewDecoder(event.DefaultRules()).Decode([]byte(valid), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := event.Received{Event: e, ReceivedAt: now, Origin: event.Origin{
+		Game: "a \"b\"", SentAt: now.Add(-time.Hour), Traffic: event.TrafficBot,
+	}}
+	value, err := want.AppendJSON(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if viaTags, _ := json.Marshal(want); string(viaTags) != string(value) {
+		t.Errorf("encoding/json writes\n%s, AppendJSON\n%s", viaTags, value)
+	}
+	got, err := event.DecodeReceived(value)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("DecodeReceived: %v (-want +got):\n%s", err, diff)
+	}
+	if corrected := got.CorrectedTimestamp(); !corrected.Equal(e.Timestamp.Add(time.Hour)) {
+		t.Errorf("a client whose clock is an hour late: %s became %s", e.Timestamp, corrected)
+	}
+}
+
+func TestClientsDoNotSetWhatTheServerSets(t *testing.T) {
+	for _, name := range []string{"receivedAt", "game", "sentAt", "traffic"} {
+		_, err := event.NewDecoder(event.DefaultRules()).Decode([]byte(with(name, `"2026-03-01T12:00:00Z"`)), now)
+		if invalid, ok := errors.AsType[*event.Invalid](err); !ok || invalid.Fields[0].Field != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestAppendJSONRefusesInvalidUTF8(t *testing.T) {
 	if _, err := (event.Event{PlayerID: "\xff", EventType: "login"}).AppendJSON(nil); err == nil {
 		t.Error("a player id that is not UTF-8 was written")

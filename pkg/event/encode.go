@@ -23,7 +23,28 @@ func (e Event) AppendJSON(dst []byte) ([]byte, error) {
 func (r Received) AppendJSON(dst []byte) ([]byte, error) {
 	dst, err := r.Event.appendMembers(append(dst, '{'))
 	dst = append(dst, `,"receivedAt":`...)
-	return append(appendTime(dst, r.ReceivedAt), '}'), err
+	dst = appendTime(dst, r.ReceivedAt)
+	if r.Origin != (Origin{}) {
+		var originErr error
+		dst, originErr = r.Origin.appendMembers(dst)
+		err = errors.Join(err, originErr)
+	}
+	return append(dst, '}'), err
+}
+
+func (o Origin) appendMembers(dst []byte) (_ []byte, err error) {
+	if o.Game != "" {
+		dst, err = jsontext.AppendQuote(append(dst, `,"game":`...), o.Game)
+	}
+	if !o.SentAt.IsZero() {
+		dst = appendTime(append(dst, `,"sentAt":`...), o.SentAt)
+	}
+	if o.Traffic != "" {
+		var trafficErr error
+		dst, trafficErr = jsontext.AppendQuote(append(dst, `,"traffic":`...), o.Traffic)
+		err = errors.Join(err, trafficErr)
+	}
+	return dst, err
 }
 
 func (e Event) appendMembers(dst []byte) ([]byte, error) {
@@ -70,7 +91,7 @@ func encodeID(dst *[36]byte, id uuid.UUID) {
 // the form only, not the rules: what was accepted once stays readable when the
 // rules change. Unknown members are skipped.
 func DecodeReceived(value []byte) (Received, error) {
-	w := walker{dec: new(jsontext.Decoder)}
+	w := &walker{dec: new(jsontext.Decoder)}
 	if err := w.walk(value); err != nil {
 		return Received{}, err
 	}
@@ -85,6 +106,7 @@ func DecodeReceived(value []byte) (Received, error) {
 			Timestamp: storedTime("timestamp", w.timestamp, &w.bad),
 		},
 		ReceivedAt: storedTime("receivedAt", w.receivedAt, &w.bad),
+		Origin:     storedOrigin(w, &w.bad),
 	}
 	if !absent(w.metadata) {
 		r.Metadata = bytes.Clone(w.metadata)
@@ -93,6 +115,21 @@ func DecodeReceived(value []byte) (Received, error) {
 		return Received{}, &w.bad
 	}
 	return r, nil
+}
+
+func storedOrigin(w *walker, bad *Invalid) (o Origin) {
+	if !absent(w.game) {
+		game, _ := text("game", w.game, "the name of a game", bad)
+		o.Game = string(game)
+	}
+	if !absent(w.sentAt) {
+		o.SentAt = storedTime("sentAt", w.sentAt, bad)
+	}
+	if !absent(w.traffic) {
+		traffic, _ := text("traffic", w.traffic, "a kind of traffic", bad)
+		o.Traffic = Traffic(traffic)
+	}
+	return o
 }
 
 func storedID(raw jsontext.Value, bad *Invalid) uuid.UUID {

@@ -33,4 +33,33 @@ type Event struct {
 type Received struct {
 	Event
 	ReceivedAt time.Time `json:"receivedAt"` // when ingestion read it, UTC, whole microseconds
+	Origin
+}
+
+// Origin is where an event comes from, as far as that is known besides what the
+// event says itself.
+type Origin struct {
+	Game    string    `json:"game,omitempty"`    // whose API key it came with
+	SentAt  time.Time `json:"sentAt,omitzero"`   // when the client sent it, by the client's clock, UTC, whole microseconds
+	Traffic Traffic   `json:"traffic,omitempty"` // who caused it
+}
+
+// Traffic is who caused an event.
+type Traffic string
+
+// The kinds of traffic that are not a player's.
+const (
+	TrafficPlayer Traffic = ""     // as far as is known
+	TrafficBot    Traffic = "bot"  // a crawler or a script
+	TrafficSelf   Traffic = "self" // the studio itself: its offices, its tests
+)
+
+// CorrectedTimestamp is when the event happened by the server's clock: the
+// timestamp, moved by how much the client's clock was off when it sent the event.
+// It is the timestamp where the client did not say when it sent it.
+func (r Received) CorrectedTimestamp() time.Time {
+	if r.SentAt.IsZero() {
+		return r.Timestamp
+	}
+	return r.Timestamp.Add(r.ReceivedAt.Sub(r.SentAt))
 }

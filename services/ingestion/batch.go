@@ -78,7 +78,7 @@ func (b *batch) read(body []byte, media string) error {
 			b.reject(len(b.answer.Results)-1, invalid)
 			return nil
 		}
-		b.records = append(b.records, Record{Event: e, ReceivedAt: now, TestRun: b.testRun})
+		b.records = append(b.records, Record{Received: event.Received{Event: e, ReceivedAt: now}, TestRun: b.testRun})
 		b.places = append(b.places, len(b.answer.Results)-1)
 		return nil
 	}

@@ -18,7 +18,9 @@ import (
 )
 
 func record(player string) ingestion.Record {
-	return ingestion.Record{Event: event.Event{EventID: uuid.New(), PlayerID: player, EventType: "login", Timestamp: now}, ReceivedAt: now}
+	return ingestion.Record{Received: event.Received{
+		Event: event.Event{EventID: uuid.New(), PlayerID: player, EventType: "login", Timestamp: now}, ReceivedAt: now,
+	}}
 }
 
 // Whatever the requests, the groups and the store's failures: an answered

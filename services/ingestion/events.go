@@ -41,7 +41,7 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	if err != nil {
 		return "", err
 	}
-	results, err := s.insert(r.Context(), []Record{{Event: e, ReceivedAt: now, TestRun: testRun}})
+	results, err := s.insert(r.Context(), []Record{{Received: event.Received{Event: e, ReceivedAt: now}, TestRun: testRun}})
 	if err != nil {
 		return "", err
 	}

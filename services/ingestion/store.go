@@ -3,16 +3,15 @@ package ingestion
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/gamemetrics/gmctl/pkg/event"
 )
 
 // Record is one valid event on its way to the store.
 type Record struct {
-	event.Event
-	ReceivedAt time.Time // UTC, whole microseconds
-	TestRun    string    // id of the test run that sent it; empty for a real event
+	event.Received
+	TestRun     string // id of the test run that sent it; empty for a real event
+	TraceParent string // W3C trace context of the request that brought it; empty: none
 }
 
 // Outcome is what a write did with one record.

@@ -48,7 +48,10 @@ func recordOf(e *Event) (*kgo.Record, *rejection) {
 	}
 	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: e.ReceivedAt}
 	if e.TestRun != "" {
-		record.Headers = []kgo.RecordHeader{{Key: topics.TestHeader, Value: []byte(e.TestRun)}}
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: topics.TestHeader, Value: []byte(e.TestRun)})
+	}
+	if e.TraceParent != "" {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: topics.TraceHeader, Value: []byte(e.TraceParent)})
 	}
 	return record, nil
 }

@@ -67,9 +67,10 @@ func (r *running) awaitPublished(t testing.TB, m *memory) {
 
 func TestPublishesEachEventOnce(t *testing.T) {
 	_, cfg := broker(t)
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	source := newMemory()
 	source.add(1000)
-	source.events[7].TestRun = "run-1"
+	source.events[7].TestRun, source.events[7].TraceParent = "run-1", trace
 	source.events[8].Timestamp = source.events[8].ReceivedAt.Add(20 * time.Hour)
 	source.events[9].Timestamp = source.events[9].ReceivedAt.AddDate(-1, 0, 0)
 	wake := make(chan struct{}, 1)
@@ -93,11 +94,14 @@ func TestPublishesEachEventOnce(t *testing.T) {
 	again.awaitPublished(t, source)
 	records := published(t, cfg, topics.EventsRaw)
 	audit(t, source.events, records)
-	tests := 0
+	tests, traced := 0, 0
 	for _, rec := range records {
 		for _, h := range rec.Headers {
 			if h.Key == topics.TestHeader && string(h.Value) == "run-1" {
 				tests++
+			}
+			if h.Key == topics.TraceHeader && string(h.Value) == trace {
+				traced++
 			}
 		}
 		got, err := event.DecodeReceived(rec.Value)
@@ -108,8 +112,8 @@ func TestPublishesEachEventOnce(t *testing.T) {
 			t.Errorf("record timestamp %s, want %s, when the event was received", rec.Timestamp, want)
 		}
 	}
-	if tests != 1 {
-		t.Errorf("%d records carry the test header, want 1", tests)
+	if tests != 1 || traced != 1 {
+		t.Errorf("%d records carry the test header and %d the trace, want 1 each", tests, traced)
 	}
 }
 

@@ -26,7 +26,8 @@ func (p Position) String() string {
 type Event struct {
 	Position
 	event.Received
-	TestRun string // id of the test run that sent it; empty for a real event
+	TestRun     string // id of the test run that sent it; empty for a real event
+	TraceParent string // W3C trace context of the request that brought it; empty: none
 }
 
 // Database says which database events come from.

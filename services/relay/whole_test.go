@@ -70,10 +70,10 @@ func startWriters(t *testing.T, store *postgres.Store) *writers {
 				group := make([]ingestion.Record, 1+rand.IntN(20))
 				for k := range group {
 					now := time.Now().UTC().Truncate(time.Microsecond)
-					group[k] = ingestion.Record{Event: event.Event{
+					group[k] = ingestion.Record{Received: event.Received{ReceivedAt: now, Event: event.Event{
 						EventID: uuid.New(), PlayerID: fmt.Sprintf("writer %d player %d", n, k%3), EventType: "step",
 						Timestamp: now.AddDate(0, 0, -rand.IntN(3)), Metadata: []byte(fmt.Sprintf(`{"i":%d}`, i)),
-					}, ReceivedAt: now}
+					}}}
 				}
 				if _, err := store.Write(t.Context(), group); err != nil {
 					time.Sleep(10 * time.Millisecond) // the database is away: nothing was promised
@@ -188,10 +188,10 @@ func TestWithApacheKafka(t *testing.T) {
 	dsn := pg.Database(t)
 	_, store := storeOn(t, dsn)
 	ahead := time.Now().UTC().Truncate(time.Microsecond)
-	if _, err := store.Write(t.Context(), []ingestion.Record{{
+	if _, err := store.Write(t.Context(), []ingestion.Record{{Received: event.Received{
 		Event:      event.Event{EventID: uuid.New(), PlayerID: "clock ahead", EventType: "t", Timestamp: ahead.Add(23 * time.Hour)},
 		ReceivedAt: ahead,
-	}}); err != nil {
+	}}}); err != nil {
 		t.Fatal(err)
 	}
 	w := startWriters(t, store)

@@ -64,7 +64,9 @@ func database(t *testing.T, n int) string {
 	records := make([]ingestion.Record, n)
 	for i := range records {
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		records[i] = ingestion.Record{Event: event.Event{EventID: uuid.New(), PlayerID: fmt.Sprint(i), EventType: "t", Timestamp: now}, ReceivedAt: now}
+		records[i] = ingestion.Record{Received: event.Received{
+			Event: event.Event{EventID: uuid.New(), PlayerID: fmt.Sprint(i), EventType: "t", Timestamp: now}, ReceivedAt: now,
+		}}
 	}
 	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), records); err != nil {
 		t.Fatal(err)
