@@ -16,6 +16,10 @@ import (
 	"github.com/gamemetrics/gmctl/internal/engine"
 )
 
+// collectAt has Terraform and its provider, which live for a command, collect less
+// garbage: that is quicker, and takes 200 MiB more memory.
+const collectAt = "300"
+
 // environ is what every terraform of the workspace gets: the process's own
 // environment, without what would change how terraform is driven, and Env.
 func (w *Workspace) environ() map[string]string {
@@ -29,6 +33,9 @@ func (w *Workspace) environ() map[string]string {
 	delete(env, "TF_DATA_DIR")
 	maps.Copy(env, w.Env)
 	env["CHECKPOINT_DISABLE"] = "1"
+	if env["GOGC"] == "" {
+		env["GOGC"] = collectAt
+	}
 	return env
 }
 
