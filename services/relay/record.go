@@ -39,6 +39,10 @@ type rejection struct {
 // otherwise be gone before anyone reads it. When the event happened stands in the
 // value.
 func recordOf(e *Event) (*kgo.Record, *rejection) {
+	if e.Record != nil {
+		fresh := *e.Record // a client keeps things of its own in a record
+		return &fresh, nil
+	}
 	value, err := e.Received.AppendJSON(make([]byte, 0, 256+len(e.Metadata)))
 	if err == nil && e.Timestamp.Year() > 9999 {
 		return nil, &rejection{ReasonEncoding, "the year " + strconv.Itoa(e.Timestamp.Year()) + " has no RFC 3339 form"}
@@ -65,17 +69,21 @@ func deadLetterOf(e *Event, why rejection) *kgo.Record {
 		small.Metadata = nil
 	}
 	value, err := small.AppendJSON(nil)
-	if err != nil {
+	if err != nil || e.Record != nil {
 		value = nil
 	}
 	header := func(key, value string) kgo.RecordHeader {
 		return kgo.RecordHeader{Key: key, Value: []byte(value)}
 	}
-	record := &kgo.Record{Topic: topics.DeadLetter, Key: []byte(e.PlayerID), Value: value, Headers: []kgo.RecordHeader{
+	key := []byte(e.PlayerID)
+	if e.Record != nil {
+		key = e.Record.Key
+	}
+	record := &kgo.Record{Topic: topics.DeadLetter, Key: key, Value: value, Headers: []kgo.RecordHeader{
 		header(HeaderReason, string(why.reason)),
 		header(HeaderDetail, why.detail),
 		header(HeaderSource, "relay"),
-		header(HeaderTopic, topics.EventsRaw),
+		header(HeaderTopic, topicOf(e)),
 		header(HeaderEventID, e.EventID.String()),
 		header(HeaderPosition, e.Position.String()),
 	}}
@@ -83,6 +91,13 @@ func deadLetterOf(e *Event, why rejection) *kgo.Record {
 		record.Headers = append(record.Headers, header(topics.TestHeader, e.TestRun))
 	}
 	return record
+}
+
+func topicOf(e *Event) string {
+	if e.Record != nil {
+		return e.Record.Topic
+	}
+	return topics.EventsRaw
 }
 
 func cursorRecord(key string, cursor Cursor) (*kgo.Record, error) {

@@ -195,6 +195,44 @@ func TestTwoDatabasesShareATopic(t *testing.T) {
 	}
 }
 
+// Another table of the same database has a lane, and so a cursor, of its own.
+func TestASourceMayMakeTheRecords(t *testing.T) {
+	_, cfg := broker(t)
+	events, rejected := newMemory(), newMemory()
+	rejected.id = events.id
+	events.add(40)
+	rejected.add(30)
+	for i := range rejected.events {
+		e := &rejected.events[i]
+		e.Record = &kgo.Record{Topic: topics.DeadLetter, Key: []byte(e.PlayerID), Value: []byte(e.EventID.String())}
+	}
+	rejected.events[20].Record.Value = incompressible(2 << 20)
+	for range 2 { // the second time each finds its own cursor
+		main := start(t, relay.Config{Source: events, Kafka: cfg, Batch: 7})
+		beside := start(t, relay.Config{Source: rejected, Kafka: cfg, Batch: 5, Lane: "rejected"})
+		main.awaitPublished(t, events)
+		beside.awaitPublished(t, rejected)
+		main.stop()
+		beside.stop()
+	}
+	audit(t, events.events, published(t, cfg, topics.EventsRaw))
+	once := map[string]int{}
+	for _, r := range published(t, cfg, topics.DeadLetter) {
+		if id := headers(r)[relay.HeaderEventID]; id != "" {
+			if string(r.Key) != rejected.events[20].PlayerID || headers(r)[relay.HeaderTopic] != topics.DeadLetter {
+				t.Errorf("the record that is too large: key %s, %v", r.Key, headers(r))
+			}
+			r.Value = []byte(id)
+		}
+		once[string(r.Value)]++
+	}
+	for i, e := range rejected.events {
+		if once[e.EventID.String()] != 1 {
+			t.Errorf("rejected event %d was published %d times", i, once[e.EventID.String()])
+		}
+	}
+}
+
 func TestAPoisonEventDoesNotBlockTheLane(t *testing.T) {
 	// 2 MB: more than the client sends. 100 KB: more than this topic takes.
 	for name, size := range map[string]int{"too large for the client": 2 << 20, "too large for the topic": 100_000} {

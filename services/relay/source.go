@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/gamemetrics/gmctl/pkg/event"
 )
 
@@ -28,6 +30,10 @@ type Event struct {
 	event.Received
 	TestRun     string // id of the test run that sent it; empty for a real event
 	TraceParent string // W3C trace context of the request that brought it; empty: none
+	// Record is what to publish in place of the event: a source of another table
+	// makes it. Its topic is one that the relay may write to (needed). The cursor
+	// still says Position and EventID. Nil: the event, in topics.EventsRaw.
+	Record *kgo.Record
 }
 
 // Database says which database events come from.
