@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,77 +13,29 @@ import (
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
-// Retry says how often and how long a request is tried again.
-type Retry struct {
-	Attempts int           // in all; 1 tries once
-	First    time.Duration // the wait before the second attempt, on average; it doubles with each
-	Longest  time.Duration // of one wait, also of one that the service asks for
+// request is what goes to the service, perhaps more than once.
+type request struct {
+	url      string
+	media    string // of the body
+	encoding string // of the body; empty: none
+	body     []byte
 }
 
-// DefaultRetry tries for about a minute: 10 attempts, 50 ms to 15 s apart.
-func DefaultRetry() Retry {
-	return Retry{Attempts: 10, First: 50 * time.Millisecond, Longest: 15 * time.Second}
-}
+// attemptTimeout is how long one attempt may take, so that a connection whose
+// other end is gone without a word does not hold events for ever. The service
+// itself answers within seconds.
+const attemptTimeout = time.Minute
 
-// wait returns how long to wait after the n-th attempt, from 1. Clients that
-// failed together must not come back together, so half of it is chance.
-func (r Retry) wait(n int, asked time.Duration) time.Duration {
-	backoff := r.Longest
-	if n < 30 && r.First<<(n-1) < r.Longest {
-		backoff = r.First << (n - 1)
-	}
-	jittered := backoff/2 + rand.N(backoff+1)
-	return min(max(jittered, asked+rand.N(asked/4+1)), r.Longest)
-}
-
-// post sends the body until the service takes it or says that it never will.
-// It fills answer, if there is one, from a 2xx.
-func (c *Client) post(ctx context.Context, url string, body []byte, answer any) error {
-	for attempt := 1; ; attempt++ {
-		err := c.try(ctx, url, body, answer)
-		if err == nil || ctx.Err() != nil || attempt >= c.retry.Attempts || !retryable(err) {
-			return err
-		}
-		var asked time.Duration
-		if e, ok := errors.AsType[*Error](err); ok {
-			asked = e.RetryAfter
-		}
-		timer := time.NewTimer(c.retry.wait(attempt, asked))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("%w; the last attempt: %w", context.Cause(ctx), err)
-		}
-	}
-}
-
-// retryable reports whether the same request may succeed later. What is not an
-// answer of the service is a failure to reach it.
-func retryable(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return true
-	}
-	switch e.Status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-func (c *Client) try(ctx context.Context, url string, body []byte, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+// try sends the request once.
+func (c *Client) try(ctx context.Context, r request, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	out, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(r.body))
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", eventapi.JSON)
-	request.Header.Set("User-Agent", c.userAgent)
-	if c.testRun != "" {
-		request.Header.Set(eventapi.TestHeader, c.testRun)
-	}
-	response, err := c.http.Do(request)
+	c.setHeader(ctx, out.Header, r)
+	response, err := c.http.Do(out)
 	if err != nil {
 		return fmt.Errorf("the service was not reached: %w", err)
 	}
@@ -106,6 +56,23 @@ func (c *Client) try(ctx context.Context, url string, body []byte, answer any) e
 		return &Error{Status: response.StatusCode, Message: "the service's answer cannot be read: " + err.Error()}
 	}
 	return nil
+}
+
+func (c *Client) setHeader(ctx context.Context, header http.Header, r request) {
+	set := func(name, value string) {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	set("Content-Type", r.media)
+	set("Content-Encoding", r.encoding)
+	set("User-Agent", c.userAgent)
+	set(eventapi.SentAtHeader, time.Now().UTC().Format(time.RFC3339Nano))
+	set(eventapi.TestHeader, c.testRun)
+	set("Traceparent", c.traceparent(ctx))
+	if c.apiKey != "" {
+		header.Set("Authorization", "Bearer "+c.apiKey)
+	}
 }
 
 // refusal is the error of an answer that is not 2xx, from the service or from

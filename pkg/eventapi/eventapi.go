@@ -28,6 +28,9 @@ const (
 	// TestHeader marks the events of a request as a test; its value is the id
 	// of the test run. Consumers skip such events.
 	TestHeader = "Gmctl-Test"
+	// SentAtHeader is when the client sent the request, by its own clock (RFC 3339):
+	// how far that clock is off can be told from it.
+	SentAtHeader = "Sent-At"
 )
 
 // The limits of a request, unless a deployment chooses others.
