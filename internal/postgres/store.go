@@ -52,7 +52,11 @@ func (s *Store) Write(ctx context.Context, records []ingestion.Record) ([]ingest
 		fresh, err := s.insert(ctx, columns)
 		switch {
 		case err == nil:
-			return s.outcomes(records, fresh), nil
+			outcomes := s.outcomes(records, fresh)
+			if err := s.compare(ctx, records, outcomes); err != nil {
+				return nil, s.refusal(err) // what is stored stays so; the next try finds it
+			}
+			return outcomes, nil
 		case attempt == attempts:
 			return nil, s.refusal(err)
 		case noPartition(err): // dropped since it was last seen

@@ -82,6 +82,53 @@ func TestWriteStoresEachEventOnce(t *testing.T) {
 	}
 }
 
+// A key that is taken by another event is told from a retry, by what the event
+// says itself.
+func TestWriteTellsAConflictFromARetry(t *testing.T) {
+	pool := migrated(t)
+	store := postgres.NewStore(pool, nil)
+	a, plain := record("p1", time.Now()), record("p1", time.Now().AddDate(0, 0, -3))
+	a.Metadata, plain.Metadata = json.RawMessage(`{"level":3,"name":"a b"}`), nil
+	change := func(r ingestion.Record, with func(*ingestion.Record)) ingestion.Record { with(&r); return r }
+	group := []ingestion.Record{
+		change(a, func(r *ingestion.Record) { r.EventID = uuid.New() }),
+		a, plain,
+		change(a, func(r *ingestion.Record) { r.Metadata = json.RawMessage(`{"name":"a b","level":3.0}`) }),
+		change(a, func(r *ingestion.Record) { r.Game, r.Traffic, r.TraceParent = "g", event.TrafficBot, "00-1" }),
+		change(a, func(r *ingestion.Record) { r.PlayerID = "p2" }),
+		change(a, func(r *ingestion.Record) { r.EventType, r.Metadata = "logout", nil }),
+		change(plain, func(r *ingestion.Record) { r.Metadata = json.RawMessage(`{}`) }),
+		change(a, func(r *ingestion.Record) { r.Timestamp = r.Timestamp.Add(time.Microsecond) }),
+	}
+	want := []ingestion.Outcome{
+		ingestion.Stored, ingestion.Duplicate, ingestion.Duplicate, ingestion.Duplicate, ingestion.Duplicate,
+		ingestion.Conflict(true, false, false), ingestion.Conflict(false, true, true), ingestion.Conflict(false, false, true), ingestion.Stored,
+	}
+	for _, records := range [][]ingestion.Record{{a, plain}, group} {
+		got, err := store.Write(t.Context(), records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expected := make([]ingestion.Outcome, 2)
+		if len(records) > 2 {
+			expected = want
+		}
+		if diff := cmp.Diff(expected, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	// within one group the first is stored
+	first := record("p1", time.Now())
+	second := change(first, func(r *ingestion.Record) { r.PlayerID = "p2" })
+	got, err := store.Write(t.Context(), []ingestion.Record{first, second, first})
+	if diff := cmp.Diff([]ingestion.Outcome{ingestion.Stored, ingestion.Conflict(true, false, false), ingestion.Duplicate}, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if n := count(t, pool, "SELECT count(*) FROM events WHERE player_id = 'p1'"); n != 5 {
+		t.Errorf("%d rows, want 5", n)
+	}
+}
+
 func TestWriteKeepsTheOrderOfAGroup(t *testing.T) {
 	pool := migrated(t)
 	store := postgres.NewStore(pool, nil)

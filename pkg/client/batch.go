@@ -96,9 +96,17 @@ func complete(answer eventapi.BatchAnswer, events int) error {
 func rejection(got eventapi.BatchResult) *Error {
 	switch {
 	case got.Error != nil:
-		return &Error{Status: http.StatusBadRequest, Code: got.Error.Code, Message: got.Error.Message, Fields: got.Error.Fields}
+		return &Error{Status: statusOf(got.Error.Code), Code: got.Error.Code, Message: got.Error.Message, Fields: got.Error.Fields}
 	case got.Status == eventapi.Stored, got.Status == eventapi.Duplicate:
 		return nil
 	}
 	return &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("the service answered %q and no reason", got.Status)}
+}
+
+// statusOf is the status with which an event alone would have been answered.
+func statusOf(code eventapi.Code) int {
+	if code == eventapi.Conflict {
+		return http.StatusConflict
+	}
+	return http.StatusBadRequest
 }

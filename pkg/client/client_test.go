@@ -37,8 +37,9 @@ func (s *store) Write(ctx context.Context, records []ingestion.Record) ([]ingest
 	}
 	outcomes := make([]ingestion.Outcome, len(records))
 	for i, r := range records {
-		if _, ok := s.records[r.EventID]; ok {
-			outcomes[i] = ingestion.Duplicate
+		if was, ok := s.records[r.EventID]; ok {
+			outcomes[i] = ingestion.Conflict(was.PlayerID != r.PlayerID, was.EventType != r.EventType, false)
+			continue
 		}
 		s.records[r.EventID] = r
 	}
@@ -132,6 +133,37 @@ func TestSendTellsWhatIsInvalid(t *testing.T) {
 	}
 	if _, err := dial(t, server.URL).Send(t.Context(), login("\xff")); err == nil || !strings.Contains(err.Error(), "UTF-8") {
 		t.Errorf("a player id that is not UTF-8: %v", err)
+	}
+}
+
+func TestSendTellsAConflict(t *testing.T) {
+	var requests atomic.Int32
+	_, server := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			next.ServeHTTP(w, r)
+		})
+	})
+	c, e := dial(t, server.URL), login("p1")
+	e.EventID = uuid.New()
+	if _, err := c.Send(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	e.PlayerID = "p2"
+	_, err := c.Send(t.Context(), e)
+	fields, ok := client.Conflict(err)
+	if !ok || len(fields) != 1 || fields[0].Field != "playerId" || !strings.Contains(err.Error(), e.EventID.String()) {
+		t.Errorf("the error is %v, its fields %v", err, fields)
+	}
+	if requests.Load() != 2 {
+		t.Errorf("%d requests: a conflict was sent again", requests.Load())
+	}
+	results, err := c.SendBatch(t.Context(), []event.Event{e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fields, ok := client.Conflict(results[0].Err); !ok || len(fields) != 1 || results[0].Status != eventapi.Rejected || results[0].Err.Status != http.StatusConflict {
+		t.Errorf("the result is %+v", results[0])
 	}
 }
 

@@ -35,3 +35,14 @@ func Invalid(err error) ([]event.FieldError, bool) {
 	}
 	return e.Fields, true
 }
+
+// Conflict reports whether err says that another event is stored under the id and
+// timestamp of this one, so that sending it again is of no use, and which fields
+// differ.
+func Conflict(err error) ([]event.FieldError, bool) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Code != eventapi.Conflict {
+		return nil, false
+	}
+	return e.Fields, true
+}

@@ -26,6 +26,7 @@ const (
 	CodeNUL           Code = "nul-character"       // \u0000, which PostgreSQL cannot store
 	CodeNumberRange   Code = "number-out-of-range" // a number no IEEE 754 double can hold, or absurdly long
 	CodeUnstorable    Code = "unstorable"          // the database refuses a value; of the whole event
+	CodeDiffers       Code = "differs"             // valid, and not what is stored under the event's id and timestamp
 )
 
 // FieldError says what is wrong with one field.

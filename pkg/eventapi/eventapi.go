@@ -53,7 +53,7 @@ type Status string
 const (
 	Stored    Status = "stored"
 	Duplicate Status = "duplicate" // it was stored before, under the same id and timestamp
-	Rejected  Status = "rejected"  // it is invalid; the others are not touched by that
+	Rejected  Status = "rejected"  // it is invalid, or in conflict with what is stored; the others are not touched by that
 )
 
 // BatchAnswer tells what became of each event of a batch, in the order of the
@@ -98,6 +98,7 @@ const (
 	NotFound             Code = "not-found"              // 404
 	MethodNotAllowed     Code = "method-not-allowed"     // 405, with Allow
 	BodyTimeout          Code = "body-timeout"           // 408: the body came too slowly
+	Conflict             Code = "conflict"               // 409: another event is stored under this id and timestamp; Error.Fields says what differs
 	BodyTooLarge         Code = "body-too-large"         // 413
 	TooManyEvents        Code = "too-many-events"        // 413
 	UnsupportedMediaType Code = "unsupported-media-type" // 415

@@ -3,6 +3,7 @@ package ingestion
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -84,6 +85,15 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 // invalidEvent is how the API tells what is wrong with an event.
 func invalidEvent(invalid *event.Invalid) *eventapi.Error {
 	return &eventapi.Error{Code: eventapi.InvalidEvent, Message: "the event is not valid: " + invalid.Error(), Fields: invalid.Fields}
+}
+
+// conflict is how the API tells that another event is stored in an event's place.
+func conflict(e *event.Event, outcome Outcome) *eventapi.Error {
+	return &eventapi.Error{
+		Code: eventapi.Conflict, Fields: outcome.fields(),
+		Message: fmt.Sprintf("another event is stored under the id %s and the timestamp %s: %s",
+			e.EventID, e.Timestamp.Format(time.RFC3339Nano), &event.Invalid{Fields: outcome.fields()}),
+	}
 }
 
 // unstorable is the field error of an event whose data the store refuses. The

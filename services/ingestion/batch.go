@@ -116,6 +116,9 @@ func (b *batch) settle(i int, result Result) {
 	case result.Err != nil:
 		b.server.config.Log.Warn("the store refuses an event's data", "eventId", id, "error", result.Err)
 		b.reject(place, unstorable())
+	case result.Outcome.conflicts():
+		b.answer.Rejected++
+		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: conflict(&b.records[i].Event, result.Outcome)}
 	case result.Outcome == Duplicate:
 		b.answer.Duplicates++
 		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Duplicate, EventID: id}

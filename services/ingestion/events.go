@@ -49,6 +49,10 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 		s.config.Log.Warn("the store refuses an event's data", "eventId", e.EventID.String(), "error", results[0].Err)
 		return "", unstorable()
 	}
+	if results[0].Outcome.conflicts() {
+		failure := conflict(&e, results[0].Outcome)
+		return "", &requestError{status: http.StatusConflict, code: failure.Code, message: failure.Message, fields: failure.Fields}
+	}
 	return e.EventID.String(), nil
 }
 
@@ -59,7 +63,7 @@ func (s *Server) insert(ctx context.Context, records []Record) ([]Result, error)
 	results, err := s.committer.Insert(ctx, records)
 	for _, result := range results {
 		if err == nil && result.Err == nil {
-			s.metrics.accept(result.Outcome)
+			s.metrics.settle(result.Outcome)
 		}
 	}
 	return results, err

@@ -63,8 +63,8 @@ func (m *memory) Write(ctx context.Context, records []ingestion.Record) ([]inges
 	outcomes := make([]ingestion.Outcome, len(records))
 	for i, r := range records {
 		k := key{r.EventID, r.Timestamp.UnixMicro()}
-		if _, ok := m.records[k]; ok {
-			outcomes[i] = ingestion.Duplicate
+		if was, ok := m.records[k]; ok {
+			outcomes[i] = ingestion.Conflict(was.PlayerID != r.PlayerID, was.EventType != r.EventType, string(was.Metadata) != string(r.Metadata))
 			continue
 		}
 		m.records[k] = r

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // metrics is what the service measures of itself. docs/events-api.md lists
@@ -57,7 +58,7 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		}, []string{"result"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "events_rejected_total",
-			Help: "Events rejected as invalid, by the code of their first invalid field.",
+			Help: "Events rejected, by the code of their first invalid field, or as a conflict with what is stored.",
 		}, []string{"reason"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "group_events",
@@ -89,12 +90,15 @@ func (m *metrics) served(route string, status int, took time.Duration) {
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
 }
 
-func (m *metrics) accept(outcome Outcome) {
-	if outcome == Duplicate {
+func (m *metrics) settle(outcome Outcome) {
+	switch {
+	case outcome.conflicts():
+		m.rejected.WithLabelValues(string(eventapi.Conflict)).Inc()
+	case outcome == Duplicate:
 		m.events.WithLabelValues("duplicate").Inc()
-		return
+	default:
+		m.events.WithLabelValues("stored").Inc()
 	}
-	m.events.WithLabelValues("stored").Inc()
 }
 
 func (m *metrics) reject(invalid *event.Invalid) {

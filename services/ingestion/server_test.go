@@ -240,6 +240,18 @@ func testEvents(t *testing.T, c *contract) {
 			t.Errorf("%d events were stored, want 1", after-before)
 		}
 	})
+	t.Run("another event under a used id", func(t *testing.T) {
+		body := strings.Replace(valid, id[:8], "33333333", 1)
+		a.send(t, "POST", single, body, nil)
+		got := a.send(t, "POST", single, strings.Replace(body, "login", "logout", 1), nil)
+		failure := got.failure(t)
+		if got.status != 409 || failure.Error.Code != eventapi.Conflict || len(failure.Error.Fields) != 1 || failure.Error.Fields[0].Field != "eventType" {
+			t.Errorf("the answer is %d %s", got.status, got.body)
+		}
+		if !strings.Contains(a.send(t, "GET", eventapi.MetricsPath, "", nil).body, `gamemetrics_ingestion_events_rejected_total{reason="conflict"} 1`) {
+			t.Error("the conflict is not counted")
+		}
+	})
 	t.Run("a test event is stored as one", func(t *testing.T) {
 		got := a.send(t, "POST", single, noID, map[string]string{"Gmctl-Test": "run-7"})
 		var accepted eventapi.Accepted
@@ -295,6 +307,7 @@ func testBatches(t *testing.T, c *contract) {
 		{name: "NDJSON", media: eventapi.NDJSON, body: c.example(t, batch, eventapi.NDJSON, "two"), status: 200, stored: 2},
 		{name: "NDJSON with blank lines and CR", media: eventapi.NDJSON + "; charset=utf-8", body: "\r\n" + noID + "\r\n\n" + noID, status: 200, stored: 2},
 		{name: "an event twice", body: "[" + valid + "," + valid + "]", status: 200, stored: 1, duplicates: 1},
+		{name: "two events under one id", body: "[" + strings.Replace(valid, id[:8], "44444444", 1) + "," + strings.NewReplacer(id[:8], "44444444", "p1", "p2").Replace(valid) + "]", status: 207, stored: 1, rejected: 1},
 		{name: "some invalid", body: `[` + noID + `,{"playerId":7},{"a":},` + noID + `,7]`, status: 207, stored: 2, rejected: 3},
 		{name: "all invalid", body: `[{}]`, status: 207, rejected: 1},
 		{name: "one that the database refuses", body: "[" + noID + "," + strings.Replace(noID, "p1", poison, 1) + "," + noID + "]", status: 207, stored: 2, rejected: 1},

@@ -14,21 +14,12 @@ type Record struct {
 	TraceParent string // W3C trace context of the request that brought it; empty: none
 }
 
-// Outcome is what a write did with one record.
-type Outcome uint8
-
-// The outcomes of a successful write.
-const (
-	Stored    Outcome = iota // the record is new
-	Duplicate                // an event with its id and timestamp was there already, and stays as it was
-)
-
 // Writer commits records to the system of record.
 type Writer interface {
 	// Write stores all records in one transaction, and returns when they are
 	// durable, with one Outcome for each record, in order. When two records of
 	// one call have the same id and timestamp, the first is Stored and the
-	// others are Duplicate.
+	// others are Duplicate or in Conflict with it.
 	//
 	// With an error it is as if none was written (or the caller cannot know:
 	// the connection broke during the commit; writing again is then safe).

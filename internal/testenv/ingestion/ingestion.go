@@ -3,6 +3,7 @@
 package ingestion
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // Memory is a store in memory. It keeps what it is told in the order it came.
 type Memory struct {
 	mu      sync.Mutex
-	known   map[key]bool
+	known   map[key]ingestion.Record
 	records []ingestion.Record
 	down    bool
 }
@@ -33,7 +34,7 @@ type key struct {
 var _ ingestion.Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{known: map[key]bool{}} }
+func NewMemory() *Memory { return &Memory{known: map[key]ingestion.Record{}} }
 
 // Write stores the records that are not there yet.
 func (m *Memory) Write(_ context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
@@ -45,11 +46,11 @@ func (m *Memory) Write(_ context.Context, records []ingestion.Record) ([]ingesti
 	outcomes := make([]ingestion.Outcome, len(records))
 	for i, r := range records {
 		k := key{r.EventID, r.Timestamp.UnixMicro()}
-		if m.known[k] {
-			outcomes[i] = ingestion.Duplicate
+		if was, ok := m.known[k]; ok {
+			outcomes[i] = ingestion.Conflict(was.PlayerID != r.PlayerID, was.EventType != r.EventType, !bytes.Equal(was.Metadata, r.Metadata))
 			continue
 		}
-		m.known[k] = true
+		m.known[k] = r
 		m.records = append(m.records, r)
 	}
 	return outcomes, nil

@@ -45,6 +45,8 @@ func explainAnswer(e *client.Error, url string) error {
 	switch {
 	case e.Code == "":
 		return &problem.Error{What: url + " is not the event API", Cause: e, Next: "check the URL given with --url or $" + URLVariable}
+	case e.Status == http.StatusConflict:
+		return &problem.Error{What: "the id of the event is taken", Cause: e, Next: "leave --id out for a new event, or send the same event as before"}
 	case e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests:
 		return &problem.Error{What: "the event API at " + url + " cannot store events now", Cause: e, Next: "see gmctl status, and try again"}
 	}
