@@ -89,7 +89,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, progress func(Migration)) 
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+	// Migrations do not build on each other's numbers: one that was written beside
+	// others may come after those with higher ones.
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithAllowOutofOrder(true),
 		goose.WithSessionLocker(advisoryLock{}), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return err

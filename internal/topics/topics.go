@@ -15,10 +15,19 @@ const (
 	Recommendations = "recommendations.generated"
 )
 
+// Erasures is the compacted topic that says whose data was erased: by player the
+// last erasure. Whoever keeps what they read elsewhere follows it.
+const Erasures = "player.erasures"
+
 // RelayCursor is the compacted topic in which the relay keeps, per database
 // and lane, how far it has published. It is written in the same Kafka
 // transaction as the events it speaks of.
 const RelayCursor = "gmctl.relay.cursor"
+
+// DeadLetterState is the compacted topic that says which dead letters were
+// replayed or discarded, and which are being so. It has one partition: of two
+// people who take the same letter, the one whose record comes first has it.
+const DeadLetterState = "gmctl.dlq.state"
 
 // TestHeader marks a record as made by a test (`gmctl kafka test`). Its value
 // is the id of the test run. Every consumer of the platform skips records that
@@ -36,7 +45,7 @@ type Topic struct {
 	Partitions  int32
 	Retention   time.Duration // 0 keeps the broker's default
 	Compacted   bool
-	Internal    bool // the platform's bookkeeping: no smoke test, hidden by default
+	Internal    bool // no data of games: no smoke test, hidden by default
 }
 
 // All returns every topic of the platform, the internal ones last.
@@ -49,7 +58,9 @@ func All() []Topic {
 		{Name: DeadLetter, Description: "events that could not be handled, with reason and original bytes", Partitions: 3, Retention: 30 * day},
 		{Name: UserActions, Description: "actions of players outside a game session", Partitions: 6, Retention: 7 * day},
 		{Name: Recommendations, Description: "recommendations made for players", Partitions: 3, Retention: 3 * day},
+		{Name: Erasures, Description: "players whose data was erased, for all who keep a copy of it", Partitions: 3, Compacted: true, Internal: true},
 		{Name: RelayCursor, Description: "how far the relay has published", Partitions: 1, Compacted: true, Internal: true},
+		{Name: DeadLetterState, Description: "which dead letters were replayed or discarded", Partitions: 1, Compacted: true, Internal: true},
 	}
 }
 

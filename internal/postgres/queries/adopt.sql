@@ -1,8 +1,9 @@
 -- Makes a copied or restored database one of its own: a new id, and transaction
--- ids for all its events that lie before those of every event to come.
-LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE;
+-- ids for all its events and the outbox that lie before those of every event to come.
+LOCK TABLE events, outbox IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL statement_timeout = 0;
 UPDATE events SET xid = pg_current_xact_id();
+UPDATE outbox SET xid = pg_current_xact_id();
 UPDATE platform
 SET database_id = gen_random_uuid(),
     system_identifier = c.system_identifier,

@@ -9,3 +9,7 @@ GRANT SELECT ON platform TO {role};
 GRANT SELECT, INSERT ON events TO {role};
 GRANT USAGE ON SEQUENCE events_seq TO {role};
 GRANT EXECUTE ON FUNCTION ensure_events_partition(date), events_blocker() TO {role};
+GRANT SELECT ON event_schemas, erased_events TO {role};
+GRANT SELECT, INSERT ON outbox TO {role};
+GRANT USAGE ON SEQUENCE outbox_seq TO {role};
+GRANT EXECUTE ON FUNCTION prune_outbox(timestamptz, integer) TO {role};
