@@ -24,9 +24,25 @@ const importsFile = "gmctl_adopt.tf.json"
 // them and writing them down. Of several for one address the first is taken.
 type adoption map[string][]string
 
-// adoptable returns what of the resources that the plan would create is there. It
-// notes in the plan which of them the state takes for something that is gone.
-func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error) {
+// add takes over what was found and not tried yet, and returns how much that was.
+func (a adoption) add(found, tried adoption) int {
+	added := 0
+	for address, ids := range found {
+		fresh := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(tried[address], id) })
+		if len(fresh) > 0 {
+			a[address] = fresh
+			tried[address] = append(tried[address], fresh...)
+			added++
+		}
+	}
+	return added
+}
+
+// adoptable returns what of the resources that the plan would create is there, and
+// what may be there: of what has no tags only an import tells, which is worth its
+// time after a kill or when something was found already. It notes in the plan which
+// of them the state takes for something that is gone.
+func (w *Workspace) adoptable(ctx context.Context, plan *Plan, more bool) (adoption, error) {
 	if w.Account == nil || !slices.ContainsFunc(plan.Changes, func(c Change) bool { return c.Action == engine.ActionCreate }) {
 		return nil, nil
 	}
@@ -62,7 +78,7 @@ func (w *Workspace) adoptable(ctx context.Context, plan *Plan) (adoption, error)
 			found[change.Address] = append(found[change.Address], id)
 		}
 	}
-	if len(found) > 0 || w.unfinished() {
+	if len(found) > 0 || more || w.unfinished() {
 		found.derive(changes)
 	}
 	plan.succeeded = found.successors(shown.ResourceDrift)

@@ -55,6 +55,7 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 		"module.network.aws_subnet.private", "module.network.aws_eip.nat", "module.network.aws_route.internet",
 		"module.network.aws_route_table_association.private", "module.network.aws_vpc_endpoint.s3",
 		"module.eks.aws_launch_template.node", "module.eks.aws_cloudwatch_log_group.cluster", "module.eks.aws_iam_role.cluster", "module.eks.aws_kms_alias.secrets",
+		"module.eks.aws_iam_openid_connect_provider.this",
 		"module.rds.aws_cloudwatch_log_group.postgres", "module.rds.aws_db_subnet_group.this", "module.rds.aws_db_parameter_group.this",
 		"module.rds.aws_vpc_security_group_ingress_rule.clients", "module.redis.aws_elasticache_subnet_group.this",
 		"module.redis.aws_secretsmanager_secret.auth", "module.credentials.aws_secretsmanager_secret.this",
@@ -109,7 +110,8 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 // withTags counts the resources that are listed by their tags.
 func withTags(changes []terraform.Change) int {
 	without := []string{ // the roles are listed apart
-		"aws_route", "aws_route_table_association", "aws_kms_alias", "aws_iam_role", "aws_iam_role_policy_attachment",
+		"aws_route", "aws_route_table_association", "aws_kms_alias", "aws_iam_role", "aws_iam_role_policy", "aws_iam_role_policy_attachment",
+		"aws_iam_openid_connect_provider",
 	}
 	n := 0
 	for _, change := range changes {

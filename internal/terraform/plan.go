@@ -52,41 +52,32 @@ func (w *Workspace) Plan(ctx context.Context, goal engine.Goal) (*Plan, error) {
 	return w.planAdopting(ctx, plan)
 }
 
-// planAdopting plans again with what is there and the state does not know.
+// planAdopting plans again with what is there and the state does not know, until
+// nothing more is found: the id of what belongs to something else, such as a route
+// of a route table, is known only when that is taken over.
 func (w *Workspace) planAdopting(ctx context.Context, plan *Plan) (*Plan, error) {
-	adopted, err := w.adoptable(ctx, plan)
-	if err != nil {
-		return nil, err
+	adopted, tried := adoption{}, adoption{}
+	var succeeded []string
+	for {
+		found, err := w.adoptable(ctx, plan, len(tried) > 0)
+		if err != nil {
+			return nil, err
+		}
+		succeeded = append(succeeded, plan.succeeded...)
+		if adopted.add(found, tried) == 0 {
+			break
+		}
+		if plan, err = w.planImporting(ctx, plan, adopted, w.Targets); err != nil {
+			return nil, err
+		}
 	}
-	succeeded := plan.succeeded
-	plan, err = w.planImporting(ctx, plan, adopted, w.Targets)
-	if err == nil && len(adopted) > 0 {
-		plan, err = w.planDerived(ctx, plan, adopted)
-	}
-	if err != nil {
-		return nil, err
-	}
-	plan.succeeded = succeeded
+	plan.succeeded = slices.Compact(slices.Sorted(slices.Values(succeeded)))
 	for i, change := range plan.Changes {
-		if slices.Contains(succeeded, change.Address) {
+		if slices.Contains(plan.succeeded, change.Address) {
 			plan.Changes[i].Action = engine.ActionUpdate // it is there: only the state changes
 		}
 	}
 	return plan, nil
-}
-
-// planDerived plans again with what belongs to something that is adopted, such as
-// the routes of a route table: its id is known only now.
-func (w *Workspace) planDerived(ctx context.Context, plan *Plan, adopted adoption) (*Plan, error) {
-	shown, err := w.shown(ctx, plan)
-	if err != nil {
-		return nil, err
-	}
-	before := len(adopted)
-	if adopted.derive(shown.ResourceChanges); len(adopted) == before {
-		return plan, nil
-	}
-	return w.planImporting(ctx, plan, adopted, w.Targets)
 }
 
 // planImporting plans the targets with imports; without any, plan is it.
@@ -117,7 +108,7 @@ func (w *Workspace) PlanAdoption(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	adopted, err := w.adoptable(ctx, plan)
+	adopted, err := w.adoptable(ctx, plan, false)
 	if err != nil || len(adopted) == 0 {
 		plan.Discard()
 		return &Plan{Goal: engine.GoalPresent}, err
