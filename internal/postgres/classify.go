@@ -10,6 +10,7 @@ import (
 // The SQLSTATEs that are told apart by more than their class.
 const (
 	stateReadOnly      = "25006"
+	stateDuplicateKey  = "23505"
 	stateCheck         = "23514" // also: no partition for a row
 	stateSerialization = "40001"
 	stateDeadlock      = "40P01"
@@ -38,6 +39,9 @@ func noPartition(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == stateCheck && e.ConstraintName == ""
 }
+
+// duplicateKey reports whether a row's key is taken.
+func duplicateKey(err error) bool { return sqlState(err) == stateDuplicateKey }
 
 // collided reports whether the transaction lost against another one and was
 // undone as a whole.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
 // PartitionsAhead is for how many days after today partitions are made before
@@ -45,12 +47,13 @@ func dayOf(at time.Time) int64 {
 	return seconds / secondsOfDay
 }
 
-// unknown returns one instant of each day, of those that instants yields, whose
-// partition is not known to exist.
-func (k *knownDays) unknown(timestamps []time.Time) []time.Time {
+// unknown returns one instant of each day of the records whose partition is not
+// known to exist.
+func (k *knownDays) unknown(records []ingestion.Record) []time.Time {
 	var missing []time.Time
 	last := int64(-1 << 62) // a batch mostly lies within one day
-	for _, at := range timestamps {
+	for i := range records {
+		at := records[i].Timestamp
 		day := dayOf(at)
 		if day == last {
 			continue
