@@ -67,7 +67,7 @@ docs: ## write docs/ anew from the code: commands, configuration, JSON Schema
 screens: build ## take docs/screens.md from a real terminal (needs tmux)
 	@tools/screens/run
 
-bench: build ## measure against peers: make bench NAME=local
+bench: build ## measure against peers: make bench NAME=local (or simulate, ingestion, aws)
 	@go build -o bin/bench ./bench
 	@bin/bench -name $(NAME) -gmctl bin/gmctl $(ARGS)
 

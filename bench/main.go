@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 // figure is one measured number. Where a peer was measured in the same run, the
@@ -59,21 +60,30 @@ func (f figure) measured() float64 {
 }
 
 // areas are what -name may say.
-func areas() map[string]func(context.Context, string, func(figure)) error {
+func areas(scale *scale) map[string]func(context.Context, string, func(figure)) error {
 	return map[string]func(context.Context, string, func(figure)) error{
-		"aws":      aws,
-		"local":    local,
-		"simulate": simulate,
+		"aws":       aws,
+		"ingestion": scale.ingestion,
+		"local":     local,
+		"simulate":  simulate,
 	}
 }
 
 func main() {
 	name := flag.String("name", "local", "the area to measure")
 	gmctl := flag.String("gmctl", "bin/gmctl", "the gmctl to measure")
+	scale, peer := scaleFlags(), peerFlags()
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	area, ok := areas()[*name]
+	if peer.name != "" {
+		if err := peer.serve(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	area, ok := areas(scale)[*name]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "bench: no area %q\n", *name)
 		os.Exit(2)

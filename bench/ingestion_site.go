@@ -1,0 +1,198 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/shirou/gopsutil/v4/process"
+
+	platform "github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/testenv/kafka"
+	"github.com/gamemetrics/gmctl/internal/testenv/postgres"
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// grounds are what the services of all measurements run on: a durable PostgreSQL
+// and a real Kafka. Each measurement has a database of its own in them.
+type grounds struct {
+	gmctl    string
+	postgres *postgres.Server
+	kafka    *kafka.Cluster
+	count    int
+}
+
+func newGrounds(ctx context.Context, gmctl string) (g *grounds, err error) {
+	g = &grounds{gmctl: gmctl}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.close())
+		}
+	}()
+	g.postgres, err = postgres.StartServer(ctx, postgres.Options{Settings: map[string]string{
+		"shared_buffers": "1GB", "max_wal_size": "4GB", "max_connections": "200",
+	}})
+	if err != nil {
+		return g, err
+	}
+	if g.kafka, err = kafka.Start(ctx, kafka.Options{Optimize: true, HeapMiB: 512}); err != nil {
+		return g, err
+	}
+	client, err := platform.NewClient(g.kafka.Config())
+	if err != nil {
+		return g, err
+	}
+	defer client.Close()
+	_, err = platform.EnsureTopics(ctx, client, topics.All(), 1)
+	return g, err
+}
+
+func (g *grounds) close() error {
+	var errs []error
+	if g.kafka != nil {
+		errs = append(errs, g.kafka.Stop())
+	}
+	if g.postgres != nil {
+		errs = append(errs, g.postgres.Remove())
+	}
+	return errors.Join(errs...)
+}
+
+func (g *grounds) brokers() string { return strings.Join(g.kafka.Config().Brokers, ",") }
+
+// site is one measurement's own: an empty database, and the services on it. The
+// topics are everyone's.
+type site struct {
+	*grounds
+	dsn      string
+	services []*service
+}
+
+// on runs work on a new site, and clears it away.
+func (g *grounds) on(ctx context.Context, work func(*site) error) (err error) {
+	g.count++
+	name := fmt.Sprintf("bench_%d", g.count)
+	if err := g.administer(ctx, "CREATE DATABASE "+name+" OWNER gamemetrics"); err != nil {
+		return err
+	}
+	dsn, err := url.Parse(g.postgres.DSN())
+	if err != nil {
+		return err
+	}
+	dsn.Path = name
+	s := &site{grounds: g, dsn: dsn.String()}
+	defer func() {
+		for _, running := range s.services {
+			err = errors.Join(err, running.stop())
+		}
+		err = errors.Join(err, g.administer(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)"))
+	}()
+	return work(s)
+}
+
+func (g *grounds) administer(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, g.postgres.SuperuserDSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+// service is a process that listens.
+type service struct {
+	address string
+	command *exec.Cmd
+	output  strings.Builder
+}
+
+// ingestion starts `gmctl serve ingestion`.
+func (s *site) ingestion(ctx context.Context) (*service, error) {
+	return s.start(ctx, s.gmctl, "serve", "ingestion", "--migrate", "--database-url", s.dsn)
+}
+
+// relay starts `gmctl serve relay`.
+func (s *site) relay(ctx context.Context) (*service, error) {
+	return s.start(ctx, s.gmctl, "serve", "relay", "--database-url", s.dsn, "--brokers", s.brokers())
+}
+
+// start starts a program that takes --listen, and returns when it answers GET
+// /ready with success.
+func (s *site) start(ctx context.Context, program string, args ...string) (*service, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	running := &service{address: "127.0.0.1:" + strconv.Itoa(port)}
+	running.command = exec.Command(program, append(args, "--listen", running.address)...)
+	running.command.Stderr = &running.output
+	if err := running.command.Start(); err != nil {
+		return nil, err
+	}
+	s.services = append(s.services, running)
+	const patience = time.Minute
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if running.ready(ctx) {
+			return running, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s is not ready:\n%s", program, strings.Join(args, " "), &running.output)
+}
+
+func (s *service) ready(ctx context.Context) bool {
+	w, err := dial(ctx, s.address)
+	if err != nil {
+		return false
+	}
+	defer w.conn.Close()
+	if _, err := w.conn.Write([]byte("GET /ready HTTP/1.0\r\n\r\n")); err != nil {
+		return false
+	}
+	line, err := w.answers.ReadString('\n')
+	return err == nil && strings.Contains(line, " 200 ")
+}
+
+func (s *service) stop() error {
+	_ = s.command.Process.Signal(syscall.SIGTERM)
+	if err := s.command.Wait(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", s.command, err, &s.output)
+	}
+	return nil
+}
+
+// resident is the memory that the process holds, in MiB.
+func (s *service) resident() (float64, error) {
+	p, err := process.NewProcess(int32(s.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	info, err := p.MemoryInfo()
+	if err != nil {
+		return 0, err
+	}
+	return float64(info.RSS) / (1 << 20), nil
+}
+
+// peer starts this program as one of the peers.
+func (s *site) peer(ctx context.Context, name string) (*service, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return s.start(ctx, self, "-peer", name, "-database-url", s.dsn, "-brokers", s.brokers())
+}
+
+// listen is for the peers.
+func listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
