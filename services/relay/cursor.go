@@ -64,30 +64,24 @@ func (p *partitionLog) lastCursor(ctx context.Context, key string) (*Cursor, err
 	if err := p.awaitStable(ctx); err != nil {
 		return nil, err
 	}
-	for high, window := p.end, int64(firstWindow); high > p.start; window *= 8 {
-		low := max(p.start, high-window)
-		var found *kgo.Record
-		err := p.read(ctx, low, high, func(r *kgo.Record) {
-			if string(r.Key) == key {
-				found = r
-			}
-		})
-		if err != nil {
-			return nil, err
+	var found *kgo.Record
+	err := p.backward(ctx, func(r *kgo.Record) bool {
+		if string(r.Key) == key {
+			found = r
 		}
-		if found != nil {
-			var cursor Cursor
-			if err := json.Unmarshal(found.Value, &cursor); err != nil {
-				return nil, &problem.Error{
-					What:  fmt.Sprintf("the relay's cursor in %s (partition %d, offset %d) cannot be read", topics.RelayCursor, found.Partition, found.Offset),
-					Cause: err, Next: "look at it: gmctl kafka tail " + topics.RelayCursor,
-				}
-			}
-			return &cursor, nil
-		}
-		high = low
+		return found != nil
+	})
+	if err != nil || found == nil {
+		return nil, err
 	}
-	return nil, nil
+	var cursor Cursor
+	if err := json.Unmarshal(found.Value, &cursor); err != nil {
+		return nil, &problem.Error{
+			What:  fmt.Sprintf("the relay's cursor in %s (partition %d, offset %d) cannot be read", topics.RelayCursor, found.Partition, found.Offset),
+			Cause: err, Next: "look at it: gmctl kafka tail " + topics.RelayCursor,
+		}
+	}
+	return &cursor, nil
 }
 
 // topicLog reads a topic as it stands, without a consumer: a consumer does not
@@ -102,6 +96,7 @@ type partitionLog struct {
 	partition  int32
 	leader     int32
 	start, end int64 // what the log held when it was opened
+	raw        bool  // read all records and markers; else the committed records
 }
 
 func openLog(ctx context.Context, client *kgo.Client, topic string) (*topicLog, error) {
@@ -169,7 +164,20 @@ func (p *partitionLog) awaitStable(ctx context.Context) error {
 	}
 }
 
-// read calls each with every committed record in [low, high), in order.
+// backward reads the partition in windows from its end to its start, each in
+// order, until done has said at some record of a window that this was the last.
+func (p *partitionLog) backward(ctx context.Context, done func(*kgo.Record) bool) error {
+	for high, window := p.end, int64(firstWindow); high > p.start; window *= 8 {
+		low, last := max(p.start, high-window), false
+		if err := p.read(ctx, low, high, func(r *kgo.Record) { last = done(r) || last }); err != nil || last {
+			return err
+		}
+		high = low
+	}
+	return nil
+}
+
+// read calls each with every record in [low, high), in order.
 func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo.Record)) error {
 	for offset := low; offset < high; {
 		fetched, next, err := p.fetch(ctx, offset)
@@ -192,8 +200,10 @@ func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo
 func (p *partitionLog) fetch(ctx context.Context, offset int64) (kgo.FetchPartition, int64, error) {
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxBytes, request.MinBytes = 8<<20, 0
-	request.IsolationLevel = 1 // read_committed
-	request.SessionEpoch = -1  // no fetch session
+	if !p.raw {
+		request.IsolationLevel = 1 // read_committed
+	}
+	request.SessionEpoch = -1 // no fetch session
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = p.topic, p.id
 	partition := kmsg.NewFetchRequestTopicPartition()
@@ -212,8 +222,10 @@ func (p *partitionLog) fetch(ctx context.Context, offset int64) (kgo.FetchPartit
 	if len(response.Topics) == 0 || len(response.Topics[0].Partitions) == 0 {
 		return kgo.FetchPartition{}, offset, nil
 	}
-	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: p.topic, Partition: p.partition,
-	}, &response.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
+	options := kgo.ProcessFetchPartitionOpts{Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: p.topic, Partition: p.partition}
+	if p.raw {
+		options.IsolationLevel, options.KeepControlRecords = kgo.ReadUncommitted(), true
+	}
+	fetched, next := kgo.ProcessFetchPartition(options, &response.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	return fetched, next, fetched.Err
 }

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -106,8 +105,8 @@ func (s *session) resume(ctx context.Context) (*Cursor, error) {
 			Next: "make the platform's topics: gmctl up, or gmctl kafka topics create",
 		}
 	}
-	if _, _, err := s.client.ProducerID(ctx); err != nil {
-		return nil, fmt.Errorf("initialise the transactional id: %w", err)
+	if err := s.settle(ctx); err != nil {
+		return nil, err
 	}
 	cursor, err := readCursor(ctx, s.client, s.key)
 	if err != nil || cursor == nil {
