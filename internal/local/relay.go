@@ -40,7 +40,8 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 		return err
 	}
 	defer source.Close()
-	service := relay.New(relay.Config{Source: source, Kafka: brokers, Wake: r.wake, Log: r.log})
+	// The name is that of the one before it, which is gone: there is no lease to wait for.
+	service := relay.New(relay.Config{Source: source, Kafka: brokers, Lanes: source, Name: "gmctl up", Wake: r.wake, Log: r.log})
 	r.relay.Store(service)
 	defer r.relay.Store(nil)
 	ctx, cancel := whileAt(ctx, "PostgreSQL", url, r.database)

@@ -51,7 +51,7 @@ func sourceSettings() map[string]string {
 func NewSource(ctx context.Context, cfg Config) (*Source, error) {
 	cfg.settings = sourceSettings()
 	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 2 // one batch being read, one figure being asked for
+		cfg.MaxConns = 3 // one batch being read, one figure being asked for, the lane being kept
 	}
 	if cfg.Application == "" {
 		cfg.Application = "gmctl relay"

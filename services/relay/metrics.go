@@ -7,7 +7,7 @@ type metrics struct {
 	seconds                                         prometheus.Histogram
 }
 
-func newMetrics(registry prometheus.Registerer) *metrics {
+func newMetrics(registry prometheus.Registerer, active func() bool) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "gmctl", Subsystem: "relay", Name: name, Help: help})
 	}
@@ -23,7 +23,15 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.published, m.deadLettered, m.transactions, m.failures, m.seconds)
+		registry.MustRegister(m.published, m.deadLettered, m.transactions, m.failures, m.seconds, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "gmctl", Subsystem: "relay", Name: "active",
+			Help: "1 while this relay publishes, 0 while it stands by or cannot.",
+		}, func() float64 {
+			if active() {
+				return 1
+			}
+			return 0
+		}))
 	}
 	return m
 }

@@ -22,6 +22,11 @@ type Config struct {
 
 	Lane  string // names one of several relays of a database; empty: main
 	Batch int    // most events of one Kafka transaction; 0: DefaultBatch
+	// Lanes says whether this relay works or stands by for another one of its lane.
+	// Nil: it works, and fences the one that worked before.
+	Lanes Lanes
+	Name  string        // of this relay among those of its lane; empty: one of its own
+	Lease time.Duration // how long it keeps the lane when it says no more; 0: DefaultLease
 	// MinPoll and MaxPoll bound how long an idle relay waits before it looks
 	// again: MinPoll right after an event, MaxPoll when there was none for long.
 	// 0: DefaultMinPoll, DefaultMaxPoll.
@@ -45,6 +50,7 @@ type State string
 
 const (
 	Starting State = "starting" // fencing an earlier relay, reading the cursor
+	Standby  State = "standby"  // another relay works, Status.Active names it
 	Running  State = "running"  // publishing, or waiting for events
 	Failing  State = "failing"  // something is wrong, Problem says what; it tries again
 	Stopped  State = "stopped"
@@ -58,6 +64,7 @@ type Status struct {
 	DeadLettered uint64    // of them to topics.DeadLetter
 	Cursor       Position  // behind the last event known to be committed
 	Problem      *problem.Error
+	Active       string // in Standby the relay that works; empty if that is not known
 }
 
 // Relay publishes the events of a Source to Kafka.
@@ -87,13 +94,21 @@ func New(cfg Config) *Relay {
 	if cfg.MaxPoll <= 0 {
 		cfg.MaxPoll = max(DefaultMaxPoll, cfg.MinPoll)
 	}
+	if cfg.Name == "" {
+		cfg.Name = ownName()
+	}
+	if cfg.Lease <= 0 {
+		cfg.Lease = DefaultLease
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Relay{
-		cfg: cfg, metrics: newMetrics(cfg.Registry), limit: cfg.Batch, rejected: make(map[Position]rejection),
+	r := &Relay{
+		cfg: cfg, limit: cfg.Batch, rejected: make(map[Position]rejection),
 		status: Status{State: Stopped, Since: time.Now()},
 	}
+	r.metrics = newMetrics(cfg.Registry, func() bool { return r.Status().State == Running })
+	return r
 }
 
 // How long a failed relay waits before it tries again.
@@ -104,23 +119,23 @@ const (
 
 // Run publishes until ctx ends, and then returns nil. Failures that can pass are
 // told by Status and tried again. It returns a *problem.Error for one that
-// cannot: another relay has taken over, or the database is not the one that the
-// cursor in Kafka speaks of.
+// cannot: the database is not the one that the cursor in Kafka speaks of, or,
+// where no Lanes say who works, another relay has taken over.
 func (r *Relay) Run(ctx context.Context) error {
 	defer func() { r.enter(Stopped, r.Status().Problem) }()
 	for backoff := firstBackoff; ; {
 		r.enter(Starting, r.Status().Problem)
-		progressed, err := r.session(ctx)
+		progressed, err := r.turn(ctx)
 		if ctx.Err() != nil {
 			r.enter(Stopped, nil)
 			return nil
 		}
-		if errors.Is(err, errAgain) {
+		if errors.Is(err, errAgain) || errors.Is(err, errLaneLost) {
 			continue
 		}
 		why := r.explain(err)
 		r.enter(Failing, why)
-		if isFinal(err) {
+		if r.isFinal(err) {
 			return why
 		}
 		if progressed {
@@ -140,7 +155,11 @@ func (r *Relay) Run(ctx context.Context) error {
 // errAgain ends a session that has learned how to do better.
 var errAgain = errors.New("the batch is tried again in another form")
 
-func isFinal(err error) bool { return errors.Is(err, ErrHistory) || isFenced(err) }
+// isFinal reports whether trying again is of no use. A relay that was fenced and
+// can ask whose lane it is stands by, or has it back.
+func (r *Relay) isFinal(err error) bool {
+	return errors.Is(err, ErrHistory) || isFenced(err) && r.cfg.Lanes == nil
+}
 
 func isFenced(err error) bool {
 	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
@@ -178,7 +197,14 @@ func (r *Relay) enter(state State, why *problem.Error) {
 	if r.status.State != state {
 		r.status.State, r.status.Since = state, time.Now()
 	}
-	r.status.Problem = why
+	r.status.Problem, r.status.Active = why, ""
+}
+
+func (r *Relay) standingBy(active string) {
+	r.enter(Standby, nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Active = active
 }
 
 func (r *Relay) advanced(to Position, events, deadLettered int) {

@@ -32,21 +32,26 @@ var pg = testpostgres.Shared{Options: testpostgres.Options{Unsafe: true}}
 const (
 	relayDatabaseVariable = "RELAY_TEST_DATABASE"
 	relayBrokersVariable  = "RELAY_TEST_BROKERS"
+	relayLanesVariable    = "RELAY_TEST_LANES" // not empty: it stands by while another one works
 )
 
 func serveRelay(dsn, brokers string) {
 	source, err := postgres.NewSource(context.Background(), postgres.Config{DSN: dsn})
 	if err == nil {
-		err = relay.New(relay.Config{Source: source, Kafka: kafka.Config{Brokers: strings.Split(brokers, ",")}, Batch: 50}).Run(context.Background())
+		cfg := relay.Config{Source: source, Kafka: kafka.Config{Brokers: strings.Split(brokers, ",")}, Batch: 50, Lease: time.Second}
+		if os.Getenv(relayLanesVariable) != "" {
+			cfg.Lanes = source
+		}
+		err = relay.New(cfg).Run(context.Background())
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }
 
-func startRelayProcess(t *testing.T, dsn string, cfg kafka.Config) *process {
+func startRelayProcess(t *testing.T, dsn string, cfg kafka.Config, env ...string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), relayDatabaseVariable+"="+dsn, relayBrokersVariable+"="+strings.Join(cfg.Brokers, ","))
+	cmd.Env = append(append(os.Environ(), env...), relayDatabaseVariable+"="+dsn, relayBrokersVariable+"="+strings.Join(cfg.Brokers, ","))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

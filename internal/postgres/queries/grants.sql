@@ -13,3 +13,4 @@ GRANT SELECT ON event_schemas, erased_events TO {role};
 GRANT SELECT, INSERT ON outbox TO {role};
 GRANT USAGE ON SEQUENCE outbox_seq TO {role};
 GRANT EXECUTE ON FUNCTION prune_outbox(timestamptz, integer) TO {role};
+GRANT SELECT, INSERT, UPDATE ON relay_lanes TO {role};

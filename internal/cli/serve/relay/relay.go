@@ -24,6 +24,7 @@ type Options struct {
 	Lane    string
 	Batch   int
 	MaxPoll time.Duration
+	Lease   time.Duration
 	Adopt   string // empty: none
 }
 
@@ -37,12 +38,15 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 exactly once for consumers that read committed records, in commit order.
 
   GET /health    200 while the process serves
-  GET /ready     200 when events are being published, else 503 with the reason
+  GET /ready     200 when events are being published, or another relay of the
+                 lane is there to do it; else 503 with the reason
   GET /metrics   Prometheus
 
 How far it got is kept in Kafka, written together with the events: it can be
-killed at any time. One relay runs a lane; starting another one takes over and
-the former ends with an error.
+killed at any time. One relay works a lane. Further ones stand by, and one of
+them takes over when the one that works ends, or has said nothing for --lease by
+the clock of the database. One that was frozen meanwhile and goes on is fenced by
+Kafka: it cannot publish, and stands by.
 
 A database that was copied, restored or set back does not go on where the
 published events ended, and the relay refuses it. --adopt says what to do then:
@@ -69,6 +73,7 @@ stderr.`,
 	flags.StringVar(&opts.Lane, "lane", relay.DefaultLane, "`name` under which the position is kept")
 	flags.IntVar(&opts.Batch, "batch", relay.DefaultBatch, "most `events` of one Kafka transaction")
 	flags.DurationVar(&opts.MaxPoll, "max-poll", relay.DefaultMaxPoll, "longest wait between two looks for events when there were none for long")
+	flags.DurationVar(&opts.Lease, "lease", relay.DefaultLease, "how long a relay that says no more keeps its lane from those that stand by")
 	flags.StringVar(&opts.Adopt, "adopt", "", "publish `all` or new events of a database that the relay refuses")
 	flagenv.Bind(flags)
 	opts.Kafka = connection.Flags(cmd, f)
@@ -81,6 +86,8 @@ func (o *Options) validate() error {
 		return service.Usage("--batch must be more than zero", "leave it out for its default")
 	case o.MaxPoll <= 0:
 		return service.Usage("--max-poll must be more than zero", "leave it out for its default")
+	case o.Lease < time.Second:
+		return service.Usage("--lease must be a second or more", "leave it out for its default")
 	case o.Lane == "":
 		return service.Usage("--lane must not be empty", "leave it out for its default")
 	case o.Adopt != "" && o.Adopt != string(postgres.AdoptAll) && o.Adopt != string(postgres.AdoptNew):

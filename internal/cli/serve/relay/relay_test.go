@@ -93,11 +93,18 @@ func TestServe(t *testing.T) {
 		t.Errorf("ready: %d %s", status, body)
 	}
 	second := command.Start(t)
-	serve.Eventually(t, "the second relay publishes", func() bool { return second.Ready(t) })
-	write(t, dsn)
-	if err := first.Wait(t); err == nil || !strings.Contains(err.Error(), "another relay is active") || problem.From(err).Next == "" {
+	serve.Eventually(t, "the second relay stands by", func() bool {
+		_, body := second.Get(t, "/ready")
+		return second.Ready(t) && strings.HasPrefix(body, "standby: active is ")
+	})
+	if !metric(t, first, "gmctl_relay_active 1") || !metric(t, second, "gmctl_relay_active 0") {
+		t.Error("the metrics do not say which relay is active")
+	}
+	if err := first.Stop(t); err != nil {
 		t.Errorf("the first relay ended with %v", err)
 	}
+	write(t, dsn)
+	serve.Eventually(t, "the second relay publishes", func() bool { return metric(t, second, "gmctl_relay_events_published_total 1") })
 	if err := second.Stop(t); err != nil {
 		t.Errorf("the second relay ended with %v", err)
 	}
@@ -157,7 +164,7 @@ func TestServeARestoredDatabase(t *testing.T) {
 }
 
 func TestFlagsAreChecked(t *testing.T) {
-	for flag, value := range map[string]string{"--batch": "0", "--max-poll": "0s", "--lane": "", "--adopt": "some", "--log-level": "loud", "--database-url": "postgres://a b:%"} {
+	for flag, value := range map[string]string{"--batch": "0", "--max-poll": "0s", "--lane": "", "--lease": "10ms", "--adopt": "some", "--log-level": "loud", "--database-url": "postgres://a b:%"} {
 		err := command.Run(t.Context(), io.Discard, "--brokers", "127.0.0.1:1", flag, value)
 		if exitcode.Of(err) != exitcode.Usage || problem.From(err).Next == "" {
 			t.Errorf("%s %q: %v", flag, value, err)

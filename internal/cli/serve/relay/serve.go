@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	defer source.Close()
 	registry := prometheus.NewRegistry()
 	service := relay.New(relay.Config{
-		Source: source, Kafka: brokers, Lane: o.Lane, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry,
+		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry,
 	})
 	registry.MustRegister(lagCollector{service, log})
 
@@ -76,8 +77,12 @@ func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		status := service.Status()
-		if status.State == relay.Running {
-			fmt.Fprintln(w, "publishing, at", status.Cursor)
+		switch status.State {
+		case relay.Running:
+			fmt.Fprintln(w, "active: publishing, at", status.Cursor)
+			return
+		case relay.Standby:
+			fmt.Fprintln(w, "standby: active is", cmp.Or(status.Active, "another relay"))
 			return
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -1,0 +1,19 @@
+-- Takes the lane, or keeps it: it is free, held by the one who asks, or held for
+-- too long. The answer is who holds it now. Time is the database's alone.
+WITH taken AS (
+    INSERT INTO relay_lanes AS l (stream, lane, holder, held_until, xid, seq, published_at)
+    VALUES ($1, $2, $3, clock_timestamp() + $4::interval, $5::xid8, $6::bigint, clock_timestamp())
+    ON CONFLICT (stream, lane) DO UPDATE
+    SET holder = excluded.holder,
+        held_until = excluded.held_until,
+        xid = CASE WHEN (l.xid, l.seq) < (excluded.xid, excluded.seq) THEN excluded.xid ELSE l.xid END,
+        seq = CASE WHEN (l.xid, l.seq) < (excluded.xid, excluded.seq) THEN excluded.seq ELSE l.seq END,
+        published_at = excluded.published_at
+    WHERE l.holder IN ('', excluded.holder) OR l.held_until < clock_timestamp()
+       OR l.held_until > clock_timestamp() + 10 * $4::interval -- the clock was set back
+    RETURNING holder
+)
+SELECT holder FROM taken
+UNION ALL
+SELECT holder FROM relay_lanes WHERE stream = $1 AND lane = $2 AND NOT EXISTS (SELECT FROM taken)
+LIMIT 1

@@ -1,0 +1,147 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Lanes lets one of several relays of a lane work while the others stand by. It
+// spares them from fencing each other in turn, no more: that no two publish the
+// same is up to Kafka's transactional id, also when two believe that they hold
+// the lane.
+type Lanes interface {
+	// Claim takes the lane or keeps it, where no one else holds it, and returns who
+	// holds it now; "" if that is not known.
+	Claim(ctx context.Context, c Claim) (holder string, err error)
+	// Leave gives the lane up, if Claim.Holder holds it.
+	Leave(ctx context.Context, c Claim) error
+}
+
+// Claim is what a relay says of itself.
+type Claim struct {
+	Lane   string
+	Holder string        // the relay
+	For    time.Duration // after which others may take the lane, unless it is claimed again
+	// Published is how far the relay knows to have come: what lies behind it may
+	// be published, what lies before it is.
+	Published Position
+}
+
+const (
+	// DefaultLease is how long a relay that says no more keeps its lane.
+	DefaultLease = 5 * time.Second
+	// leaseParts is how often a lane is claimed while one claim holds.
+	leaseParts = 4
+	// leaveTimeout bounds the last word of a relay that ends: without it the lane
+	// is free when the lease is over.
+	leaveTimeout = 2 * time.Second
+)
+
+// errLaneLost ends a session whose lane another relay has taken.
+var errLaneLost = errors.New("another relay has taken the lane")
+
+// ownName tells this relay from every other one, also from one of this process
+// and from the one that had the process id before.
+func ownName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return host + ":" + strconv.Itoa(os.Getpid()) + "-" + rand.Text()[:6]
+}
+
+// turn is a session, and before it the wait until the lane is this relay's.
+func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
+	if r.cfg.Lanes == nil {
+		return r.session(ctx)
+	}
+	if err := r.standBy(ctx); err != nil {
+		return false, err
+	}
+	working, end := context.WithCancelCause(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { r.keepLane(working, end) })
+	progressed, err = r.session(working)
+	lost := errors.Is(context.Cause(working), errLaneLost)
+	end(nil)
+	keeper.Wait()
+	switch {
+	case lost:
+		r.cfg.Log.Warn("another relay has taken the lane", "lane", r.cfg.Lane)
+		return progressed, errLaneLost
+	case !errors.Is(err, errAgain) && !isFenced(err):
+		r.leaveLane(ctx) // another one may have more luck
+	}
+	return progressed, err
+}
+
+// standBy returns when the lane is this relay's.
+func (r *Relay) standBy(ctx context.Context) error {
+	told := ""
+	for {
+		holder, err := r.claim(ctx)
+		if err != nil {
+			return err
+		}
+		if holder == r.cfg.Name {
+			r.enter(Starting, r.Status().Problem)
+			return nil
+		}
+		r.standingBy(holder)
+		if holder != told && holder != "" {
+			r.cfg.Log.Info("standing by", "active", holder, "lane", r.cfg.Lane)
+			told = holder
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(r.cfg.Lease / leaseParts):
+		}
+	}
+}
+
+// keepLane claims the lane again and again until ctx ends, and ends it when the
+// lane is another one's. That the database does not answer ends nothing: whoever
+// takes the lane will fence this relay.
+func (r *Relay) keepLane(ctx context.Context, end context.CancelCauseFunc) {
+	every := time.NewTicker(r.cfg.Lease / leaseParts)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		holder, err := r.claim(ctx)
+		switch {
+		case err != nil:
+			r.cfg.Log.Debug("the lane could not be kept", "error", err)
+		case holder != r.cfg.Name:
+			end(errLaneLost)
+			return
+		}
+	}
+}
+
+func (r *Relay) claim(ctx context.Context) (holder string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease)
+	defer cancel()
+	return r.cfg.Lanes.Claim(ctx, r.ownClaim())
+}
+
+func (r *Relay) leaveLane(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if err := r.cfg.Lanes.Leave(ctx, r.ownClaim()); err != nil {
+		r.cfg.Log.Debug("the lane could not be left, others wait until the lease is over", "error", err)
+	}
+}
+
+func (r *Relay) ownClaim() Claim {
+	return Claim{Lane: r.cfg.Lane, Holder: r.cfg.Name, For: r.cfg.Lease, Published: r.Status().Cursor}
+}
