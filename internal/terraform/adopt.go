@@ -292,11 +292,8 @@ func (w *Workspace) writeImports(adopted adoption) error {
 func (a adoption) gone(diagnostics []Diagnostic) bool {
 	any := false
 	for _, d := range diagnostics {
-		if !strings.Contains(d.Summary, "Cannot import non-existent remote object") {
-			continue
-		}
 		for address, ids := range a {
-			if !strings.Contains(d.Detail, address) && !strings.Contains(d.Detail, strings.ReplaceAll(address, `"`, `\"`)) {
+			if !saysGone(d, address, ids[0]) {
 				continue
 			}
 			any = true
@@ -306,4 +303,17 @@ func (a adoption) gone(diagnostics []Diagnostic) bool {
 		}
 	}
 	return any
+}
+
+// saysGone reports whether the diagnostic says that what was to be imported at the
+// address is not there.
+func saysGone(d Diagnostic, address, id string) bool {
+	switch {
+	case strings.Contains(d.Summary, "Cannot import non-existent remote object"):
+		return strings.Contains(d.Detail, address) || strings.Contains(d.Detail, strings.ReplaceAll(address, `"`, `\"`))
+	case strings.Contains(d.Summary+d.Detail, "No association found between route table ID"): // it names no address
+		subnet, table, ok := strings.Cut(id, "/")
+		return ok && strings.Contains(d.Summary+d.Detail, subnet) && strings.Contains(d.Summary+d.Detail, table)
+	}
+	return false
 }

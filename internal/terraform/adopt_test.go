@@ -81,13 +81,19 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	dissociate(t)
 	found := plan(t, w, engine.GoalPresent)
 	if len(found.Changes) != len(first.Changes) {
 		t.Errorf("%d of %d were found", len(found.Changes), len(first.Changes))
 	}
+	associations := 0
 	for _, change := range found.Changes {
 		if change.Type == "aws_iam_role_policy_attachment" {
 			continue // made again, it is as it was
+		}
+		if change.Type == "aws_route_table_association" && change.Action == engine.ActionCreate && associations == 0 {
+			associations++ // it is gone indeed
+			continue
 		}
 		if change.Action == engine.ActionCreate || change.Action == engine.ActionReplace {
 			t.Errorf("it would be made a second time: %+v", change)
@@ -105,6 +111,33 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 	if !slices.Equal(after, before) {
 		t.Errorf("before %v\nafter %v", before, after)
 	}
+}
+
+// dissociate undoes one association of a private subnet with its route table.
+func dissociate(t *testing.T) {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ec2.NewFromConfig(cfg)
+	private := &ec2.DescribeRouteTablesInput{Filters: []types.Filter{{Name: aws.String("tag:EnvironmentId"), Values: []string{environmentID}}}}
+	found, err := client.DescribeRouteTables(t.Context(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range found.RouteTables {
+		for _, association := range table.Associations {
+			if association.SubnetId != nil {
+				_, err := client.DisassociateRouteTable(t.Context(), &ec2.DisassociateRouteTableInput{AssociationId: association.RouteTableAssociationId})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+		}
+	}
+	t.Fatal("no subnet is associated with a route table")
 }
 
 // withTags counts the resources that are listed by their tags.
