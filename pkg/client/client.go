@@ -7,6 +7,10 @@
 // Send and SendBatch return when the events are stored. They try again, with
 // the same event ids, when the service is overloaded, unavailable or not
 // reached: an event is stored once however often it had to be sent.
+//
+// A Queue takes events without waiting for the service: it sends them in batches,
+// keeps the order of each player's events, and with a Spool loses none of them when
+// the process is killed.
 package client
 
 import (

@@ -26,7 +26,8 @@ func WithUserAgent(name string) Option { return func(client *Client) { client.us
 func WithAPIKey(key string) Option { return func(client *Client) { client.apiKey = key } }
 
 // WithTraceparent names the trace that a request belongs to, in the form of W3C
-// Trace Context. It is asked with the context of Send or SendBatch; empty sends none.
+// Trace Context. It is asked with the context of Send or SendBatch, and by a Queue with
+// one that is no caller's; empty sends none.
 func WithTraceparent(of func(context.Context) string) Option {
 	return func(client *Client) { client.traceparent = of }
 }

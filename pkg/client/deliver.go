@@ -1,0 +1,157 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
+)
+
+// errGivenUp says that the time is over in which events are tried.
+var errGivenUp = errors.New("it was tried for too long")
+
+// deliver sends a batch and settles its events. A batch that the service refuses as
+// a whole is cut in two, in order, until the event is found that it cannot take.
+// When the queue aborts, they stay as they are.
+func (l *lane) deliver(batch []*entry) {
+	q := l.queue
+	answer, err := l.send(batch)
+	switch {
+	case err == nil:
+		outcomes := make([]Outcome, len(batch))
+		for i, got := range answer.Results {
+			outcomes[i] = Outcome{EventID: batch[i].id, Fate: fateOf(got.Status), encoded: batch[i].encoded}
+			if e := rejection(got); e != nil {
+				outcomes[i].Err = e
+			}
+		}
+		q.settle(batch, outcomes)
+	case q.ctx.Err() != nil:
+	case errors.Is(err, errGivenUp) || len(batch) == 1:
+		fate := Refused
+		if errors.Is(err, errGivenUp) {
+			fate = GivenUp
+		}
+		outcomes := make([]Outcome, len(batch))
+		for i, e := range batch {
+			outcomes[i] = Outcome{EventID: e.id, Fate: fate, Err: err, encoded: e.encoded}
+		}
+		q.settle(batch, outcomes)
+	default:
+		half := len(batch) / 2
+		l.deliver(batch[:half])
+		if q.ctx.Err() == nil {
+			l.deliver(batch[half:])
+		}
+	}
+}
+
+func fateOf(s eventapi.Status) Fate {
+	switch s {
+	case eventapi.Stored:
+		return Stored
+	case eventapi.Duplicate:
+		return Duplicate
+	}
+	return Refused
+}
+
+// send sends a batch until it is answered. The error is an *Error that says that
+// the service never takes it, errGivenUp, or that of the queue's abort.
+func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
+	q := l.queue
+	p := q.packer()
+	request := q.request(p, batch)
+	began, faults := time.Now(), 0
+	for attempt := 1; ; attempt++ {
+		var answer eventapi.BatchAnswer
+		err := q.client.try(q.ctx, request, &answer)
+		if err == nil {
+			err = complete(answer, len(batch))
+		}
+		if err == nil {
+			// Only now is it certain that nothing reads the body any more: net/http
+			// may still do so after an attempt that failed.
+			q.packers.Put(p)
+			q.worked()
+			return answer, nil
+		}
+		if isCode(err, eventapi.Internal) {
+			faults++
+		}
+		if q.ctx.Err() != nil || hopeless(err) || faults == mostFaults {
+			return answer, err
+		}
+		if q.config.Spool == nil && time.Since(began) > q.config.GiveUpAfter {
+			return answer, fmt.Errorf("%w; the last attempt: %w", errGivenUp, err)
+		}
+		q.troubled(err)
+		if isCode(err, eventapi.UnsupportedEncoding) && request.encoding != "" {
+			q.noCompression()
+			p = q.packer()
+			request = q.request(p, batch)
+			continue
+		}
+		if err := q.client.pause(q.ctx, attempt, err); err != nil {
+			return answer, context.Cause(q.ctx)
+		}
+	}
+}
+
+// mostFaults is how often events are sent that the service answers with a fault of
+// its own, before they are taken for its cause.
+const mostFaults = 5
+
+// hopeless reports whether the service itself said of the events that it never
+// takes them. Anything else passes, even if it takes a person: a key that is not
+// valid yet, a wrong URL, a proxy in the way.
+func hopeless(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Code == "" {
+		return false
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return e.Code != eventapi.InvalidHeader && e.Code != eventapi.BodyIncomplete
+	}
+	return false
+}
+
+func isCode(err error, code eventapi.Code) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
+}
+
+// troubled notes that events cannot be sent.
+func (q *Queue) troubled(err error) {
+	q.mu.Lock()
+	first := q.stats.Trouble == nil
+	q.stats.Trouble = err
+	q.stats.Retries++
+	q.mu.Unlock()
+	if first {
+		q.config.Log.Warn("events cannot be sent; they wait", "error", err)
+	}
+}
+
+// worked notes that events can be sent.
+func (q *Queue) worked() {
+	q.mu.Lock()
+	recovered := q.stats.Trouble != nil
+	q.stats.Trouble = nil
+	q.stats.Requests++
+	q.mu.Unlock()
+	if recovered {
+		q.config.Log.Info("events can be sent again")
+	}
+}
+
+// noCompression sends plain bodies from now on.
+func (q *Queue) noCompression() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.plain = true
+}

@@ -1,0 +1,16 @@
+// Package spool is a queue of records on disk, of a bounded size, that outlives
+// the process: what Append took, Next returns, in order, until Settle says that it
+// is done with.
+//
+// A folder holds a run of segments, files of records whose names say where in the
+// run they begin; positions count the bytes of all records ever appended, so they
+// only grow. Beside them lie the position up to which all is settled, and a lock
+// that keeps other processes out. A segment goes when all of it is settled.
+//
+// Each record has a checksum over its position and its bytes. Half a record at the
+// end, as a kill or a full disk leaves it, is cut off when the folder is opened: it
+// was never taken. A record damaged elsewhere costs the rest of its segment, and
+// Next says how much that is.
+//
+// Start with Open.
+package spool

@@ -1,0 +1,219 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+func open(t testing.TB, options Options) *Log {
+	t.Helper()
+	log, err := Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	return log
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	options := Options{Dir: filepath.Join(t.TempDir(), "a", "b")}
+	first := open(t, options)
+	if _, err := Open(options); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second opener was told %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, options)
+}
+
+// Those that wait for Next, and those that append at once with an fsync each.
+func TestAppendersAndTheReaderAtOnce(t *testing.T) {
+	for _, sync := range []Sync{SyncAlways, SyncInterval} {
+		log := open(t, Options{Dir: t.TempDir(), SegmentBytes: 2000, Sync: sync, Interval: time.Millisecond})
+		appendAndRead(t, log)
+	}
+}
+
+func appendAndRead(t *testing.T, log *Log) {
+	t.Helper()
+	const appenders, each = 8, 100
+	var running sync.WaitGroup
+	for a := range appenders {
+		running.Go(func() {
+			for i := range each {
+				if _, err := log.Append(fmt.Appendf(nil, "%d %d", a, i)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	next := [appenders]int{}
+	for range appenders * each {
+		r, err := log.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, i int
+		if _, err := fmt.Sscanf(string(r.Data), "%d %d", &a, &i); err != nil || next[a] != i {
+			t.Fatalf("read %q, want the %d-th of appender %d", r.Data, next[a], a)
+		}
+		next[a]++
+		if err := log.Settle(r.End); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running.Wait()
+	if size := log.Size(); size > 2000 {
+		t.Errorf("all is settled, and %d bytes are kept", size)
+	}
+}
+
+func TestARecordLargerThanTheSpool(t *testing.T) {
+	log := open(t, Options{Dir: t.TempDir(), MaxBytes: 1000})
+	if _, err := log.Append(make([]byte, 1000)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("told %v", err)
+	}
+	if _, err := log.Append(make([]byte, 1000-headerBytes)); err != nil {
+		t.Errorf("one that just fits: %v", err)
+	}
+}
+
+// A record that the disk has spoiled costs what is behind it in its segment; the
+// next segments are read.
+func TestADamagedRecord(t *testing.T) {
+	options := Options{Dir: t.TempDir(), MaxBytes: 4000, SegmentBytes: 100}
+	log := open(t, options)
+	for i := range 10 {
+		if _, err := log.Append(bytes.Repeat([]byte{byte('0' + i)}, 40)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	segments, err := segmentsOf(options.Dir)
+	if err != nil || len(segments) != 5 {
+		t.Fatalf("%d segments, %v", len(segments), err)
+	}
+	spoil(t, segments[0].path, 60) // the record 1
+	spoil(t, segments[2].path, 10) // 4, and with it 5
+	if err := os.Remove(segments[3].path); err != nil {
+		t.Fatal(err) // 6 and 7
+	}
+	log = open(t, options)
+	got, lost := "", int64(0)
+	for {
+		r, err := log.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Data != nil {
+			got += string(r.Data[:1])
+		}
+		lost += r.Lost
+		if r.End == log.End() {
+			break
+		}
+	}
+	if got != "02389" || lost != 5*48 {
+		t.Errorf("read %s and lost %d bytes", got, lost)
+	}
+}
+
+// A cursor that cannot be read costs no record.
+func TestADamagedCursor(t *testing.T) {
+	options := Options{Dir: t.TempDir()}
+	log := open(t, options)
+	end, err := log.Append([]byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Append([]byte("two")); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Settle(end); err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	read := func() string {
+		log := open(t, options)
+		defer log.Close()
+		r, err := log.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(r.Data)
+	}
+	if got := read(); got != "two" {
+		t.Errorf("after one is settled: %q", got)
+	}
+	spoil(t, filepath.Join(options.Dir, "settled"), 3)
+	if got := read(); got != "one" {
+		t.Errorf("with a damaged cursor: %q", got)
+	}
+}
+
+// The machine lost the records that the cursor counts: new ones get no position
+// that counts as settled.
+func TestACursorAheadOfTheRecords(t *testing.T) {
+	options := Options{Dir: t.TempDir()}
+	log := open(t, options)
+	end, err := log.Append(make([]byte, 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Settle(end); err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	if left, _ := segmentsOf(options.Dir); len(left) != 0 {
+		t.Fatalf("left: %v", left)
+	}
+	log = open(t, options)
+	if _, err := log.Append([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	log = open(t, options)
+	if r, err := log.Next(t.Context()); err != nil || string(r.Data) != "new" {
+		t.Errorf("read %q, %v", r.Data, err)
+	}
+}
+
+func spoil(t *testing.T, path string, at int) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[at] ^= 0xff
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for name, sync := range map[string]Sync{"never": SyncNever, "interval": SyncInterval, "always": SyncAlways} {
+		b.Run(name, func(b *testing.B) {
+			log := open(b, Options{Dir: b.TempDir(), MaxBytes: 100 << 30, Sync: sync})
+			data := make([]byte, 300)
+			b.SetBytes(300)
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := log.Append(data); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
