@@ -79,20 +79,25 @@ func TestHeaders(t *testing.T) {
 	})
 }
 
-func TestRetryAfterAsADate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began, attempts := time.Now(), 0
-		c := offline(t, func(*http.Request) *http.Response {
-			if attempts++; attempts == 1 {
-				return answered(http.StatusTooManyRequests, http.Header{"Retry-After": {began.Add(7 * time.Second).UTC().Format(http.TimeFormat)}})
+func TestRetryAfterIsHonoured(t *testing.T) {
+	for name, value := range map[string]func(began time.Time) string{
+		"seconds": func(time.Time) string { return "7" },
+		"a date":  func(began time.Time) string { return began.Add(7 * time.Second).UTC().Format(http.TimeFormat) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began, attempts := time.Now(), 0
+			c := offline(t, func(*http.Request) *http.Response {
+				if attempts++; attempts == 1 {
+					return answered(http.StatusTooManyRequests, http.Header{"Retry-After": {value(began)}})
+				}
+				return answered(http.StatusCreated, nil)
+			})
+			_, err := c.Send(t.Context(), login("p"))
+			if took := time.Since(began); err != nil || took < 7*time.Second || took > 9*time.Second {
+				t.Errorf("%s: asked to come back in 7 s, it did so after %s: %v", name, took, err)
 			}
-			return answered(http.StatusCreated, nil)
 		})
-		_, err := c.Send(t.Context(), login("p"))
-		if took := time.Since(began); err != nil || took < 7*time.Second || took > 9*time.Second {
-			t.Errorf("asked to come back in 7 s, it did so after %s: %v", took, err)
-		}
-	})
+	}
 }
 
 // What is no JSON must not spoil the events around it.
