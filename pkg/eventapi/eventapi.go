@@ -15,6 +15,10 @@ const (
 	OpenAPIPath = "/openapi.json"        // GET: the API's description
 )
 
+// KeyParameter is the query parameter of an API key, for who can send no header:
+// navigator.sendBeacon.
+const KeyParameter = "key"
+
 // The media types of request bodies.
 const (
 	JSON   = "application/json"
@@ -31,6 +35,8 @@ const (
 	// SentAtHeader is when the client sent the request, by its own clock (RFC 3339):
 	// how far that clock is off can be told from it.
 	SentAtHeader = "Sent-At"
+	// KeyHeader holds an API key, where Authorization: Bearer cannot.
+	KeyHeader = "X-Api-Key"
 )
 
 // The limits of a request, unless a deployment chooses others.
@@ -95,6 +101,7 @@ const (
 	InvalidHeader        Code = "invalid-header"         // 400; Error.Fields names it
 	InvalidEncoding      Code = "invalid-encoding"       // 400: the body is not what Content-Encoding says
 	BodyIncomplete       Code = "body-incomplete"        // 400: the connection ended within the body
+	Unauthorized         Code = "unauthorized"           // 401, with WWW-Authenticate: no API key, or none that is valid
 	NotFound             Code = "not-found"              // 404
 	MethodNotAllowed     Code = "method-not-allowed"     // 405, with Allow
 	BodyTimeout          Code = "body-timeout"           // 408: the body came too slowly

@@ -24,7 +24,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.BatchAnswer, error) {
-	testRun, err := testRunOf(r)
+	from, err := s.admit(r)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{server: s, testRun: testRun}
+	b := &batch{server: s, from: from}
 	err = b.read(body, media)
 	release()
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 // batch is a batch on its way through the service.
 type batch struct {
 	server  *Server
-	testRun string
+	from    *sender
 	records []Record // the valid events
 	places  []int    // of the records in answer.Results
 	answer  eventapi.BatchAnswer
@@ -78,7 +78,7 @@ func (b *batch) read(body []byte, media string) error {
 			b.reject(len(b.answer.Results)-1, invalid)
 			return nil
 		}
-		b.records = append(b.records, Record{Received: event.Received{Event: e, ReceivedAt: now}, TestRun: b.testRun})
+		b.records = append(b.records, b.from.bring(e, now))
 		b.places = append(b.places, len(b.answer.Results)-1)
 		return nil
 	}

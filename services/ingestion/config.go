@@ -9,6 +9,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
+	"github.com/gamemetrics/gmctl/services/ingestion/keyring"
 )
 
 // Config is what a Server is made from. Store is required; any other zero
@@ -18,6 +19,9 @@ type Config struct {
 	StoreName string        // how GET /ready calls the store; postgres
 	Rules     event.Rules   // event.DefaultRules
 	Commit    CommitOptions // how requests share writes
+
+	Keys       keyring.Source // where API keys are looked up; nil: there are none
+	RequireKey bool           // a request without a valid API key is turned away
 
 	MaxBody       int64         // bytes of one event's body, after decompression; 64 KiB
 	MaxBatchBody  int64         // bytes of a batch's body, after decompression; 1 MiB

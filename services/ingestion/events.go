@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -24,7 +23,7 @@ func (s *Server) postEvent(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, err error) {
-	testRun, err := testRunOf(r)
+	from, err := s.admit(r)
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +40,7 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	if err != nil {
 		return "", err
 	}
-	results, err := s.insert(r.Context(), []Record{{Received: event.Received{Event: e, ReceivedAt: now}, TestRun: testRun}})
+	results, err := s.insert(r.Context(), []Record{from.bring(e, now)})
 	if err != nil {
 		return "", err
 	}
@@ -71,23 +70,6 @@ func (s *Server) insert(ctx context.Context, records []Record) ([]Result, error)
 
 // now is the time of receipt, in the precision that the store keeps.
 func (s *Server) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
-
-// testRunOf returns the id of the test run that sends the request, if one does.
-func testRunOf(r *http.Request) (string, error) {
-	values := r.Header.Values(eventapi.TestHeader)
-	if len(values) == 0 {
-		return "", nil
-	}
-	if len(values) > 1 || !isName(values[0]) {
-		const reason = "must be one id of 1 to 128 letters, digits, '.', '_', ':' or '-'"
-		return "", &requestError{
-			status: http.StatusBadRequest, code: eventapi.InvalidHeader,
-			message: "the header " + eventapi.TestHeader + " " + reason,
-			fields:  []event.FieldError{{Field: eventapi.TestHeader, Code: event.CodeInvalidFormat, Reason: reason}},
-		}
-	}
-	return values[0], nil
-}
 
 // mediaType returns the media type of the body, which must be one of those allowed.
 func mediaType(r *http.Request, allowed ...string) (string, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
+	"github.com/gamemetrics/gmctl/services/ingestion/keyring"
 )
 
 // Limits of a connection. They are far above what a client on a bad network
@@ -35,6 +36,9 @@ type Server struct {
 	routes    map[string]route
 	bodies    sync.Pool // of *bytes.Buffer
 	unpackers unpackers
+	keys      *keyring.Ring // nil: there are no API keys
+	keepers   sync.WaitGroup
+	stopKeys  context.CancelFunc
 	stopping  atomic.Bool
 }
 
@@ -42,6 +46,9 @@ type Server struct {
 func New(config Config) (*Server, error) {
 	if config.Store == nil {
 		return nil, errors.New("ingestion needs a store")
+	}
+	if config.RequireKey && config.Keys == nil {
+		return nil, errors.New("ingestion that requires API keys needs to know where they are")
 	}
 	s := &Server{config: config.withDefaults()}
 	s.decoder = event.NewDecoder(s.config.Rules)
@@ -53,6 +60,12 @@ func New(config Config) (*Server, error) {
 	s.writer = &watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}
 	s.committer = NewCommitter(s.writer, s.config.Commit)
 	s.metrics.queued(s.committer.Queued)
+	keeping, stop := context.WithCancel(context.Background())
+	s.stopKeys = stop
+	if s.config.Keys != nil {
+		s.keys = keyring.New(s.config.Keys, s.config.Now, s.config.Log)
+		s.keepers.Go(func() { s.keys.Run(keeping) })
+	}
 	s.routes = map[string]route{
 		eventapi.EventsPath:  {http.MethodPost: s.postEvent},
 		eventapi.BatchPath:   {http.MethodPost: s.postBatch},
@@ -74,7 +87,11 @@ func (s *Server) Trouble() error { return s.writer.trouble() }
 
 // Close ends the writers when what waits is written, or when ctx ends. Run does
 // it too.
-func (s *Server) Close(ctx context.Context) { s.committer.Close(ctx) }
+func (s *Server) Close(ctx context.Context) {
+	s.committer.Close(ctx)
+	s.stopKeys()
+	s.keepers.Wait()
+}
 
 // Run serves on the listener until ctx ends. It then stops accepting, answers
 // the requests in flight within the shutdown grace, and returns nil. It closes
@@ -108,7 +125,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		s.config.Log.Warn("requests were still in flight when the shutdown grace ended", "grace", s.config.ShutdownGrace.String())
 		_ = server.Close()
 	}
-	s.committer.Close(grace)
+	s.Close(grace)
 	<-served
 	if !errors.Is(failed, http.ErrServerClosed) {
 		return &problem.Error{What: "ingestion stopped serving on " + listener.Addr().String(), Cause: failed}

@@ -87,7 +87,13 @@ func (a answer) failure(t *testing.T) eventapi.Failure {
 // send sends one request and holds the answer to the contract.
 func (a *api) send(t *testing.T, method, path, body string, header map[string]string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, a.url+path, strings.NewReader(body))
+	return a.sendTo(t, method, path, "", body, header)
+}
+
+// sendTo is send with a query behind the path.
+func (a *api) sendTo(t *testing.T, method, path, query, body string, header map[string]string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, a.url+path+query, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +154,7 @@ func TestAPI(t *testing.T) {
 	t.Run("events", func(t *testing.T) { testEvents(t, c) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, c) })
 	t.Run("requests", func(t *testing.T) { testRequests(t, c) })
+	t.Run("keys", func(t *testing.T) { testKeys(t, c) })
 	t.Run("store", func(t *testing.T) { testStore(t, c) })
 	t.Run("operations", func(t *testing.T) { testOperations(t, c) })
 	t.Run("slow body", func(t *testing.T) { testSlowBody(t, c) })

@@ -16,6 +16,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/history"
 	"github.com/gamemetrics/gmctl/internal/cli/initcmd"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka"
+	"github.com/gamemetrics/gmctl/internal/cli/keys"
 	"github.com/gamemetrics/gmctl/internal/cli/kubeconfig"
 	"github.com/gamemetrics/gmctl/internal/cli/logs"
 	"github.com/gamemetrics/gmctl/internal/cli/nodes"
@@ -63,6 +64,7 @@ machine, in the background, with no cloud account and nothing to install.`,
 	)
 	group(cmd, "Events, Kafka, PostgreSQL",
 		events.NewCommand(f),
+		meantBy(keys.NewCommand(f), "key", "apikey", "apikeys", "token", "tokens"),
 		kafka.NewCommand(f),
 		meantBy(psql.NewCommand(f), "sql", "db"),
 	)

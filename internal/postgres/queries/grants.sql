@@ -1,4 +1,4 @@
--- What the services may do: ingestion stores, the relay reads. {role}, {owner},
+-- What the services may do: ingestion stores and looks at API keys, the relay reads. {role}, {owner},
 -- {database} and {schema} are names. Granting what is granted changes nothing.
 REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;
 REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
@@ -7,6 +7,7 @@ GRANT CONNECT ON DATABASE {database} TO {role};
 GRANT USAGE ON SCHEMA {schema} TO {role};
 GRANT SELECT ON platform TO {role};
 GRANT SELECT, INSERT ON events TO {role};
+GRANT SELECT, INSERT, UPDATE (last_used, expires_at, revoked_at) ON api_keys TO {role}; -- gmctl keys, in a pod
 GRANT USAGE ON SEQUENCE events_seq TO {role};
 GRANT EXECUTE ON FUNCTION ensure_events_partition(date), events_blocker() TO {role};
 GRANT SELECT ON event_schemas, erased_events TO {role};

@@ -20,6 +20,7 @@ type Options struct {
 	service.Options
 
 	Migrate       bool
+	RequireKey    bool
 	MaxAge        time.Duration
 	MaxAhead      time.Duration
 	MaxMetadata   int
@@ -68,6 +69,7 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags := cmd.Flags()
 	opts.Define(flags, service.Purpose{Port: 8080, Listens: "serve on", Database: "store in"})
 	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
+	flags.BoolVar(&opts.RequireKey, "require-key", false, "turn requests away that have no valid API key (gmctl keys)")
 	flags.DurationVar(&opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
 	flags.DurationVar(&opts.MaxAhead, "max-ahead", rules.MaxAhead, "how far ahead of now the timestamp of an event may lie")
 	flags.IntVar(&opts.MaxMetadata, "max-metadata", rules.MaxMetadata, "`bytes` of an event's metadata")

@@ -13,8 +13,8 @@ import (
 )
 
 // spareConnections are those of the pool beside one for each writer: for
-// readiness, partitions and migration.
-const spareConnections = 3
+// readiness, partitions, migration and API keys.
+const spareConnections = 4
 
 // serve runs the service and what keeps its database in shape.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
@@ -31,6 +31,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	store := postgres.NewStore(pool, nil)
 	config := o.config(store, log)
+	config.Keys, config.RequireKey = postgres.NewKeys(pool), o.RequireKey
 
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keepers sync.WaitGroup
