@@ -96,20 +96,15 @@ const (
 
 // single measures events that come one a request.
 func (s *scale) single(ctx context.Context, g *grounds, print func(figure)) error {
-	var peer, old, ours measured
 	l := load{connections: connections, events: 1, during: s.each}
+	peers, costs := map[string]measured{}, map[string]time.Duration{}
 	for _, name := range []string{insertPeer, producePeer} {
 		err := g.on(ctx, func(site *site) error {
 			running, err := site.peer(ctx, name)
 			if err != nil {
 				return err
 			}
-			result, err := l.warm(ctx, running)
-			if name == insertPeer {
-				peer = result
-			} else {
-				old = result
-			}
+			peers[name], costs[name], err = site.send(ctx, l, running)
 			return err
 		})
 		if err != nil {
@@ -121,14 +116,17 @@ func (s *scale) single(ctx context.Context, g *grounds, print func(figure)) erro
 		if err != nil {
 			return err
 		}
-		if ours, err = l.warm(ctx, running); err != nil {
+		ours, cost, err := site.send(ctx, l, running)
+		if err != nil {
 			return err
 		}
-		print(against("single events, stored", "events/s", ours.perSecond(), peer.perSecond(), "a handler with one INSERT a request, 32 connections").atLeast(2))
-		print(against("single events, stored", "events/s", ours.perSecond(), old.perSecond(), "the old way: a handler that inserts, then produces").atLeast(2))
+		const one = "a handler with one INSERT a request, 32 connections"
+		print(against("single events, stored", "events/s", ours.perSecond(), peers[insertPeer].perSecond(), one).atLeast(2))
+		print(against("single events, stored", "events/s", ours.perSecond(), peers[producePeer].perSecond(), "the old way: a handler that inserts, then produces").atLeast(2))
+		print(against("single events, CPU of service and PostgreSQL", "µs/event", us(cost), us(costs[insertPeer]), one))
 		half := l
 		half.rate = ours.perSecond() / 2
-		calm, err := half.warm(ctx, running)
+		calm, _, err := site.send(ctx, half, running)
 		if err != nil {
 			return err
 		}
@@ -138,18 +136,7 @@ func (s *scale) single(ctx context.Context, g *grounds, print func(figure)) erro
 	})
 }
 
-// warm sends the load to a service after a little of it that does not count.
-func (l load) warm(ctx context.Context, to ...*service) (measured, error) {
-	for _, running := range to {
-		l.addresses = append(l.addresses, running.address)
-	}
-	first := l
-	first.during = min(l.during/4, 3*time.Second)
-	if _, err := first.run(ctx); err != nil {
-		return measured{}, err
-	}
-	return l.run(ctx)
-}
+func us(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 // copied is the rate of the raw COPY on a new site.
 func (s *scale) copied(ctx context.Context, g *grounds) (rate float64, err error) {
@@ -173,11 +160,12 @@ func (s *scale) batch(ctx context.Context, g *grounds, print func(figure)) error
 		if err != nil {
 			return err
 		}
-		ours, err := load{connections: batchers, events: batchOf, during: s.each}.warm(ctx, running)
+		ours, cost, err := site.send(ctx, load{connections: batchers, events: batchOf, during: s.each}, running)
 		if err != nil {
 			return err
 		}
 		print(against("batches of 100, stored", "events/s", ours.perSecond(), raw, rawCopy).atLeast(0.6))
+		print(alone("batches of 100, CPU of service and PostgreSQL", "µs/event", us(cost)))
 		return nil
 	})
 }

@@ -25,7 +25,7 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 				}
 				running = append(running, one)
 			}
-			result, err := l.warm(ctx, running...)
+			result, _, err := site.send(ctx, l, running...)
 			rates = append(rates, result.perSecond())
 			return err
 		})
@@ -42,7 +42,7 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 		if err := site.fill(ctx, s.rows); err != nil {
 			return err
 		}
-		result, err := l.warm(ctx, running)
+		result, _, err := site.send(ctx, l, running)
 		if err != nil {
 			return err
 		}
