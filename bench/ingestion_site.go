@@ -172,17 +172,18 @@ func (s *service) stop() error {
 	return nil
 }
 
-// resident is the memory that the process holds, in MiB.
+// resident is the memory that the process holds, in MiB. Pages that ingestion and
+// relay share, those of their program, count for half in each (PSS).
 func (s *service) resident() (float64, error) {
 	p, err := process.NewProcess(int32(s.command.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	info, err := p.MemoryInfo()
+	maps, err := p.MemoryMaps(true)
 	if err != nil {
 		return 0, err
 	}
-	return float64(info.RSS) / (1 << 20), nil
+	return float64((*maps)[0].Pss) / (1 << 10), nil
 }
 
 // peer starts this program as one of the peers.
