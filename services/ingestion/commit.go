@@ -13,7 +13,7 @@ var ErrOverloaded = fmt.Errorf("%w: too many events wait already", ErrUnavailabl
 
 // CommitOptions bound a Committer. A zero field means its default.
 type CommitOptions struct {
-	Writers       int           // writes at the same time; 2
+	Writers       int           // writes at the same time; 4
 	MaxGroup      int           // records in one write, unless one request has more; 2,000
 	MaxQueue      int           // records waiting before requests are refused; 20,000
 	MaxQueueBytes int           // bytes of records waiting before requests are refused; 64 MiB
@@ -21,7 +21,7 @@ type CommitOptions struct {
 }
 
 func (o CommitOptions) withDefaults() CommitOptions {
-	o.Writers = orDefault(o.Writers, 2)
+	o.Writers = orDefault(o.Writers, 4)
 	o.MaxGroup = orDefault(o.MaxGroup, 2000)
 	o.MaxQueue = orDefault(o.MaxQueue, 20_000)
 	o.MaxQueueBytes = orDefault(o.MaxQueueBytes, 64<<20)
@@ -37,8 +37,10 @@ type Result struct {
 }
 
 // Committer groups the records of concurrent requests into few writes. There
-// is no linger: a writer that is free takes what waits at that moment, and what
-// comes while all writers are busy forms the next groups.
+// is no linger: when nothing is being written, what waits is taken at once. While
+// something is, another writer takes what waits when it is worth a write of its
+// own: half of what is being written. A write costs as much as that of some twenty
+// records, so that many small ones would be slower for all.
 type Committer struct {
 	writer  Writer
 	options CommitOptions
@@ -52,7 +54,16 @@ type Committer struct {
 	count  int // records in queue, without those of abandoned requests
 	bytes  int
 	closed bool
+
+	writing  int         // records being written
+	deferred bool        // a writer is free, and what waits is left for more to come
+	late     bool        // it was left for long enough
+	overdue  *time.Timer // sets late
 }
+
+// patience is how long requests wait at most for writes under way that are much
+// larger, where a writer is free.
+const patience = 5 * time.Millisecond
 
 // request is one call of Insert.
 type request struct {
@@ -70,6 +81,8 @@ func NewCommitter(writer Writer, options CommitOptions) *Committer {
 	c := &Committer{writer: writer, options: options.withDefaults()}
 	c.ctx, c.abort = context.WithCancel(context.Background())
 	c.filled.L = &c.mu
+	c.overdue = time.AfterFunc(time.Hour, c.hurry)
+	c.overdue.Stop()
 	for range c.options.Writers {
 		c.writers.Go(c.write)
 	}
@@ -113,6 +126,7 @@ func (c *Committer) Close(ctx context.Context) {
 	c.mu.Unlock()
 	stop := context.AfterFunc(ctx, c.abort)
 	c.writers.Wait()
+	c.overdue.Stop()
 	stop()
 	c.abort()
 }
@@ -166,7 +180,23 @@ func (c *Committer) write() {
 			r.err = unavailable(r.results)
 			close(r.done)
 		}
+		c.mu.Lock()
+		c.writing -= count
+		c.mu.Unlock()
 	}
+}
+
+// hurry has a free writer take what waits.
+func (c *Committer) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.late = true
+	c.filled.Signal()
+}
+
+// worthwhile reports whether what waits is worth a write now.
+func (c *Committer) worthwhile() bool {
+	return c.writing == 0 || 2*c.count >= c.writing || c.count >= c.options.MaxGroup || c.late || c.closed
 }
 
 // take waits for requests and returns those of the next group, none when the
@@ -175,11 +205,20 @@ func (c *Committer) take() (group []*request, count int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
+		if len(c.queue) > 0 && !c.worthwhile() {
+			if !c.deferred {
+				c.deferred = true
+				c.overdue.Reset(patience)
+			}
+			c.filled.Wait()
+			continue
+		}
+		c.deferred, c.late = false, false
 		for len(c.queue) > 0 {
 			r := c.queue[0]
 			if !r.abandoned {
 				if len(group) > 0 && count+len(r.records) > c.options.MaxGroup {
-					return group, count
+					break
 				}
 				r.taken = true
 				group = append(group, r)
@@ -191,6 +230,7 @@ func (c *Committer) take() (group []*request, count int) {
 			c.queue = c.queue[1:]
 		}
 		if len(group) > 0 || c.closed {
+			c.writing += count
 			return group, count
 		}
 		c.filled.Wait()

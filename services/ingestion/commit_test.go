@@ -122,6 +122,46 @@ func TestCommitterGroups(t *testing.T) {
 	}
 }
 
+// A small request does not wait for a large write that hangs: another writer
+// takes it.
+func TestCommitterWritesBesideAWriteThatHangs(t *testing.T) {
+	hanging := &hangingWriter{Writer: &memory{}, hung: make(chan struct{}), release: make(chan struct{})}
+	committer := ingestion.NewCommitter(hanging, ingestion.CommitOptions{Writers: 2})
+	large := make([]ingestion.Record, 100)
+	for i := range large {
+		large[i] = record("p")
+	}
+	var callers sync.WaitGroup
+	callers.Go(func() {
+		if _, err := committer.Insert(t.Context(), large); err != nil {
+			t.Error(err)
+		}
+	})
+	<-hanging.hung
+	results, err := committer.Insert(t.Context(), []ingestion.Record{record("q")})
+	if err != nil || results[0].Outcome != ingestion.Stored {
+		t.Errorf("the small request: %v, %v", results, err)
+	}
+	close(hanging.release)
+	callers.Wait()
+	committer.Close(t.Context())
+}
+
+// hangingWriter holds the first write until it is released.
+type hangingWriter struct {
+	ingestion.Writer
+	later         atomic.Bool
+	hung, release chan struct{}
+}
+
+func (w *hangingWriter) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	if w.later.CompareAndSwap(false, true) {
+		close(w.hung)
+		<-w.release
+	}
+	return w.Writer.Write(ctx, records)
+}
+
 // One poisoned record in a large group costs a few more writes and no neighbour.
 func TestCommitterIsolatesPoison(t *testing.T) {
 	store := &memory{}
