@@ -25,6 +25,7 @@ const (
 	CodeTooFarAhead   Code = "too-far-ahead"       // timestamp after the accepted window
 	CodeNUL           Code = "nul-character"       // \u0000, which PostgreSQL cannot store
 	CodeNumberRange   Code = "number-out-of-range" // a number no IEEE 754 double can hold, or absurdly long
+	CodeTooMany       Code = "too-many"            // events of the player within a short time
 	CodeUnstorable    Code = "unstorable"          // the database refuses a value; of the whole event
 	CodeDiffers       Code = "differs"             // valid, and not what is stored under the event's id and timestamp
 )

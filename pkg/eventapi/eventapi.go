@@ -15,14 +15,18 @@ const (
 	OpenAPIPath = "/openapi.json"        // GET: the API's description
 )
 
-// KeyParameter is the query parameter of an API key, for who can send no header:
+// The query parameters that stand in for headers, for who can send none:
 // navigator.sendBeacon.
-const KeyParameter = "key"
+const (
+	KeyParameter    = "key"    // KeyHeader
+	SentAtParameter = "sentAt" // SentAtHeader
+)
 
 // The media types of request bodies.
 const (
 	JSON   = "application/json"
 	NDJSON = "application/x-ndjson" // batches only: one event a line
+	Text   = "text/plain"           // JSON, or in a batch NDJSON: what browsers send without asking first
 )
 
 const (
@@ -35,6 +39,9 @@ const (
 	// SentAtHeader is when the client sent the request, by its own clock (RFC 3339):
 	// how far that clock is off can be told from it.
 	SentAtHeader = "Sent-At"
+	// TrafficHeader is what the client says of who causes its events: player, bot or
+	// self (the studio).
+	TrafficHeader = "Gmctl-Traffic"
 	// KeyHeader holds an API key, where Authorization: Bearer cannot.
 	KeyHeader = "X-Api-Key"
 )
@@ -102,6 +109,8 @@ const (
 	InvalidEncoding      Code = "invalid-encoding"       // 400: the body is not what Content-Encoding says
 	BodyIncomplete       Code = "body-incomplete"        // 400: the connection ended within the body
 	Unauthorized         Code = "unauthorized"           // 401, with WWW-Authenticate: no API key, or none that is valid
+	Forbidden            Code = "forbidden"              // 403: the API key is valid, and not for this
+	RateLimited          Code = "rate-limited"           // 429, with Retry-After; also of one event of a batch
 	NotFound             Code = "not-found"              // 404
 	MethodNotAllowed     Code = "method-not-allowed"     // 405, with Allow
 	BodyTimeout          Code = "body-timeout"           // 408: the body came too slowly

@@ -1,9 +1,12 @@
 package ingestion
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
@@ -24,11 +27,11 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.BatchAnswer, error) {
-	from, err := s.admit(r)
+	from, err := s.admit(w, r)
 	if err != nil {
 		return nil, err
 	}
-	media, err := mediaType(r, eventapi.JSON, eventapi.NDJSON)
+	media, err := mediaType(r, eventapi.JSON, eventapi.NDJSON, eventapi.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +40,20 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 		return nil, err
 	}
 	b := &batch{server: s, from: from}
-	err = b.read(body, media)
+	now := s.now()
+	if media == eventapi.Text && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+		media = eventapi.NDJSON
+	}
+	err = b.read(body, media, now)
 	release()
 	if err != nil {
 		return nil, err
+	}
+	if err := s.limiter.key(w, from, len(b.answer.Results), now); err != nil {
+		return nil, err
+	}
+	if wait := b.limitPlayers(now); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(wait)))
 	}
 	results, err := s.insert(r.Context(), b.records)
 	if err != nil {
@@ -63,8 +76,7 @@ type batch struct {
 
 // read decodes the events of the body. Those that are not valid are answered
 // so; an error means that the body is not a batch.
-func (b *batch) read(body []byte, media string) error {
-	now := b.server.now()
+func (b *batch) read(body []byte, media string, now time.Time) error {
 	add := func(data []byte) error {
 		if len(b.answer.Results) == b.server.config.MaxBatch {
 			return &requestError{

@@ -3,6 +3,7 @@ package ingestion
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,13 @@ type Config struct {
 
 	Keys       keyring.Source // where API keys are looked up; nil: there are none
 	RequireKey bool           // a request without a valid API key is turned away
+
+	Limits Limits // how many events a second are taken; none
+	// Origins are those of the web pages that may use the API, beside those that
+	// keys name; * for all.
+	Origins        []string
+	SelfNetworks   []netip.Prefix // from where events are the studio's own traffic
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 
 	MaxBody       int64         // bytes of one event's body, after decompression; 64 KiB
 	MaxBatchBody  int64         // bytes of a batch's body, after decompression; 1 MiB

@@ -107,6 +107,13 @@ func (c *contract) check(t testing.TB, method, path string, status int, header h
 			t.Errorf("%s %s answered %d without the header %s", method, path, status, name)
 		}
 	}
+	if _, _, hasContent := c.at(pointer + "/content"); !hasContent {
+		if len(body) > 0 {
+			t.Errorf("%s %s answered %d with a body, which openapi.json does not have", method, path, status)
+		}
+		c.remember(fmt.Sprintf("%s %s %d", method, path, status))
+		return
+	}
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	_, at, ok := c.at(pointer + "/content/" + escape(media))
 	if !ok {

@@ -23,11 +23,11 @@ func (s *Server) postEvent(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, err error) {
-	from, err := s.admit(r)
+	from, err := s.admit(w, r)
 	if err != nil {
 		return "", err
 	}
-	if _, err := mediaType(r, eventapi.JSON); err != nil {
+	if _, err := mediaType(r, eventapi.JSON, eventapi.Text); err != nil {
 		return "", err
 	}
 	body, release, err := s.readBody(w, r, s.config.MaxBody)
@@ -38,6 +38,12 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	e, err := s.decoder.Decode(body, now)
 	release()
 	if err != nil {
+		return "", err
+	}
+	if err := s.limiter.key(w, from, 1, now); err != nil {
+		return "", err
+	}
+	if err := s.limiter.one(w, from, e.PlayerID, now); err != nil {
 		return "", err
 	}
 	results, err := s.insert(r.Context(), []Record{from.bring(e, now)})

@@ -101,6 +101,8 @@ func (m *metrics) settle(outcome Outcome) {
 	}
 }
 
+func (m *metrics) limited() { m.rejected.WithLabelValues(string(eventapi.RateLimited)).Inc() }
+
 func (m *metrics) reject(invalid *event.Invalid) {
 	m.rejected.WithLabelValues(string(invalid.Fields[0].Code)).Inc()
 }

@@ -26,7 +26,7 @@ func (f *sender) bring(e event.Event, now time.Time) Record {
 }
 
 // admit tells from a request's header who sends it, or why it is turned away.
-func (s *Server) admit(r *http.Request) (*sender, error) {
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) {
 	key, err := s.keyOf(r)
 	if err != nil {
 		return nil, err
@@ -35,10 +35,28 @@ func (s *Server) admit(r *http.Request) (*sender, error) {
 	if key != nil {
 		from.record.Game = key.Game
 	}
+	if err := from.checkOrigin(r); err != nil {
+		return nil, err
+	}
 	if from.record.TestRun, err = testRunOf(r); err != nil {
 		return nil, err
 	}
-	return from, nil
+	if from.record.SentAt, err = sentAtOf(r); err != nil {
+		return nil, err
+	}
+	traffic, said, err := trafficOf(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case said:
+	case key != nil && key.SelfTraffic:
+		traffic = event.TrafficSelf
+	default:
+		traffic = s.traffic.of(r)
+	}
+	from.record.Traffic, from.record.TraceParent = traffic, traceParentOf(r)
+	// What is too much is refused before it is read.
+	return from, s.limiter.key(w, from, 0, s.now())
 }
 
 // keyOf returns the request's API key; nil where it has none and needs none.

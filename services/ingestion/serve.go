@@ -49,6 +49,9 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name = r.URL.Path
+	if s.allowOrigin(w, r, route) {
+		return
+	}
 	handler, ok := route.handler(r.Method)
 	if !ok {
 		allowed := strings.Join(route.methods(), ", ")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/ratelimit"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 	"github.com/gamemetrics/gmctl/services/ingestion/keyring"
@@ -37,6 +38,8 @@ type Server struct {
 	bodies    sync.Pool // of *bytes.Buffer
 	unpackers unpackers
 	keys      *keyring.Ring // nil: there are no API keys
+	limiter   limiter
+	traffic   *traffic
 	keepers   sync.WaitGroup
 	stopKeys  context.CancelFunc
 	stopping  atomic.Bool
@@ -60,6 +63,8 @@ func New(config Config) (*Server, error) {
 	s.writer = &watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}
 	s.committer = NewCommitter(s.writer, s.config.Commit)
 	s.metrics.queued(s.committer.Queued)
+	s.limiter = limiter{s.config.Limits, ratelimit.New(maxBuckets), s.metrics}
+	s.traffic = newTraffic(s.config.SelfNetworks, s.config.TrustedProxies)
 	keeping, stop := context.WithCancel(context.Background())
 	s.stopKeys = stop
 	if s.config.Keys != nil {

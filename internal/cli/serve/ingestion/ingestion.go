@@ -13,6 +13,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
+	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
 // Options are what the command is given.
@@ -21,6 +22,10 @@ type Options struct {
 
 	Migrate       bool
 	RequireKey    bool
+	Limits        ingestion.Limits
+	Origins       []string
+	SelfNetworks  []string
+	Proxies       []string
 	MaxAge        time.Duration
 	MaxAhead      time.Duration
 	MaxMetadata   int
@@ -69,7 +74,7 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags := cmd.Flags()
 	opts.Define(flags, service.Purpose{Port: 8080, Listens: "serve on", Database: "store in"})
 	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
-	flags.BoolVar(&opts.RequireKey, "require-key", false, "turn requests away that have no valid API key (gmctl keys)")
+	opts.defineSenders(flags)
 	flags.DurationVar(&opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
 	flags.DurationVar(&opts.MaxAhead, "max-ahead", rules.MaxAhead, "how far ahead of now the timestamp of an event may lie")
 	flags.IntVar(&opts.MaxMetadata, "max-metadata", rules.MaxMetadata, "`bytes` of an event's metadata")

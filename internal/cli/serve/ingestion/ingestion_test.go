@@ -173,6 +173,8 @@ func TestServeRefusesWhatCannotBeMeant(t *testing.T) {
 		{"a zero limit", []string{"--max-age=0s"}, "", "--max-age must be more than zero", exitcode.Usage},
 		{"a negative limit", []string{"--max-body=-1"}, "", "--max-body must be more than zero", exitcode.Usage},
 		{"a variable with nonsense", nil, "a month", "GMCTL_MAX_AGE", exitcode.Usage},
+		{"a negative rate", []string{"--player-rate=-1"}, "", "a rate cannot be negative", exitcode.Usage},
+		{"what is no network", []string{"--self-network=office"}, "", `--self-network "office" is no network`, exitcode.Usage},
 		{"a log level", []string{"--log-level=loud"}, "", `no log level "loud"`, exitcode.Usage},
 		{"an address", []string{"--listen=nowhere"}, "", "cannot listen on nowhere", exitcode.Usage},
 		{"a connection string", []string{"--database-url=postgres://u:" + secret + "@host:port/db"}, "", "connection string cannot be read", exitcode.Usage},

@@ -18,6 +18,10 @@ const spareConnections = 4
 
 // serve runs the service and what keeps its database in shape.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
+	var senders ingestion.Config
+	if err := o.senders(&senders); err != nil {
+		return err
+	}
 	pool, err := postgres.NewPool(ctx, postgres.Config{
 		DSN: o.DatabaseURL, Application: "gmctl-ingestion", MaxConns: int32(o.Writers) + spareConnections,
 	})
@@ -30,8 +34,8 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	store := postgres.NewStore(pool, nil)
-	config := o.config(store, log)
-	config.Keys, config.RequireKey = postgres.NewKeys(pool), o.RequireKey
+	config := o.config(senders, store, log)
+	config.Keys = postgres.NewKeys(pool)
 
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keepers sync.WaitGroup
@@ -62,15 +66,14 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 }
 
 // config is what the options mean to the service.
-func (o *Options) config(store ingestion.Store, log *slog.Logger) ingestion.Config {
+func (o *Options) config(config ingestion.Config, store ingestion.Store, log *slog.Logger) ingestion.Config {
 	rules := event.DefaultRules()
 	rules.MaxAge, rules.MaxAhead, rules.MaxMetadata = o.MaxAge, o.MaxAhead, o.MaxMetadata
-	return ingestion.Config{
-		Store: store, Rules: rules, Log: log,
-		Commit:  ingestion.CommitOptions{Writers: o.Writers, MaxQueue: o.MaxQueue},
-		MaxBody: o.MaxBody, MaxBatchBody: o.MaxBatchBody, MaxBatch: o.MaxBatch,
-		Deadline: o.Deadline, ShutdownGrace: o.ShutdownGrace,
-	}
+	config.Store, config.Rules, config.Log = store, rules, log
+	config.Commit = ingestion.CommitOptions{Writers: o.Writers, MaxQueue: o.MaxQueue}
+	config.MaxBody, config.MaxBatchBody, config.MaxBatch = o.MaxBody, o.MaxBatchBody, o.MaxBatch
+	config.Deadline, config.ShutdownGrace = o.Deadline, o.ShutdownGrace
+	return config
 }
 
 // migration makes the schema as soon as the database is there.
