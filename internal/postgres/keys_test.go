@@ -88,7 +88,6 @@ func testRotate(t *testing.T, keys *postgres.Keys, full apikey.Key, all func() [
 	if got := all(); !got[2].ExpiresAt.Equal(want.ExpiresAt) {
 		t.Errorf("a long grace moves the old key's end from %s to %s", want.ExpiresAt, got[2].ExpiresAt)
 	}
-
 }
 
 func testRevoke(t *testing.T, keys *postgres.Keys, admin apikey.Key) {

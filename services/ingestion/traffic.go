@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,8 +64,8 @@ func (t *traffic) client(r *http.Request) netip.Addr {
 		return at.Unmap()
 	}
 	forwarded := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for i := len(forwarded) - 1; i >= 0; i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
+	for _, text := range slices.Backward(forwarded) {
+		next, err := netip.ParseAddr(strings.TrimSpace(text))
 		if err != nil {
 			break
 		}
