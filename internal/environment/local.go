@@ -141,7 +141,7 @@ func (p *localPlatform) probeIngestion(ctx context.Context) error {
 	var state eventapi.State
 	if json.NewDecoder(response.Body).Decode(&state) == nil {
 		for _, dependency := range state.Dependencies {
-			if dependency.Status != eventapi.StatusOK {
+			if dependency.Status == eventapi.StatusUnavailable {
 				return fmt.Errorf("it cannot use %s: %s", dependency.Name, dependency.Reason)
 			}
 		}

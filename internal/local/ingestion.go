@@ -47,7 +47,9 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	})
 	rules := event.DefaultRules()
 	rules.MaxAge, rules.MaxAhead = i.spec.Config.Ingestion.MaxAge, i.spec.Config.Ingestion.MaxAhead
-	service, err := ingestion.New(ingestion.Config{Store: store, Keys: postgres.NewKeys(pool), Rules: rules, Log: i.log})
+	service, err := ingestion.New(ingestion.Config{
+		Store: store, Keys: postgres.NewKeys(pool), Rules: rules, Log: i.log, Backlog: store, BacklogQuota: ingestion.DefaultBacklogQuota,
+	})
 	if err != nil {
 		return err
 	}

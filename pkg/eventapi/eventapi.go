@@ -122,23 +122,25 @@ const (
 	Internal             Code = "internal"               // 500
 	Unavailable          Code = "unavailable"            // 503, with Retry-After: the store is down or too slow
 	Overloaded           Code = "overloaded"             // 503, with Retry-After: too many events wait already
+	BacklogFull          Code = "backlog-full"           // 503, with Retry-After: too much is stored that is not published yet
 )
 
 // State is the answer to GET /health and GET /ready.
 type State struct {
-	Status       string       `json:"status"` // ok, or unavailable
+	Status       string       `json:"status"` // ok, warning, or unavailable
 	Dependencies []Dependency `json:"dependencies,omitempty"`
 }
 
 // The statuses of State and Dependency.
 const (
 	StatusOK          = "ok"
+	StatusWarning     = "warning" // it works, and will not for ever
 	StatusUnavailable = "unavailable"
 )
 
 // Dependency is one thing that ingestion cannot work without.
 type Dependency struct {
 	Name   string `json:"name"`
-	Status string `json:"status"`           // ok, or unavailable
+	Status string `json:"status"`           // ok, warning, or unavailable
 	Reason string `json:"reason,omitempty"` // unless ok
 }

@@ -75,10 +75,15 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 		return
 	}
 	code, message := eventapi.Unavailable, "the event store is not available or too slow; send the event again"
-	if errors.Is(err, ErrOverloaded) {
+	wait := retryAfter
+	switch {
+	case errors.Is(err, ErrOverloaded):
 		code, message = eventapi.Overloaded, "too many events wait to be stored; send the event again"
+	case errors.Is(err, ErrBacklogFull):
+		code, message = eventapi.BacklogFull, "too much is stored that cannot be published now; send the event again later"
+		wait = backlogRetryAfter
 	}
-	rw.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	rw.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 	rw.fail(http.StatusServiceUnavailable, code, message)
 }
 

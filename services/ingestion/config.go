@@ -37,6 +37,11 @@ type Config struct {
 	Deadline      time.Duration // of storing, after which a request is answered 503; 5 s
 	ShutdownGrace time.Duration // for requests in flight when Run is told to stop; 15 s
 
+	// Backlog tells what is stored and not yet published; nil: that is not known.
+	// From BacklogQuota bytes on, events are refused; 0: never.
+	Backlog      Relayed
+	BacklogQuota int64
+
 	// Dependencies are checked by GET /ready after the store.
 	Dependencies []Dependency
 	// Registry takes the metrics and serves GET /metrics; a new one with those

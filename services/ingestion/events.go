@@ -63,6 +63,9 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 
 // insert stores the records within the deadline, and counts them.
 func (s *Server) insert(ctx context.Context, records []Record) ([]Result, error) {
+	if err := s.backlog.err(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Deadline)
 	defer cancel()
 	results, err := s.committer.Insert(ctx, records)

@@ -29,6 +29,9 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	state := eventapi.State{Status: eventapi.StatusOK, Dependencies: s.ping(ctx)}
+	if backlog, ok := s.backlog.dependency(); ok {
+		state.Dependencies = append(state.Dependencies, backlog)
+	}
 	if s.stopping.Load() {
 		state.Dependencies = append(state.Dependencies, eventapi.Dependency{
 			Name: "ingestion", Status: eventapi.StatusUnavailable, Reason: "it is shutting down",
@@ -36,8 +39,13 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
 	}
 	status := http.StatusOK
 	for _, dependency := range state.Dependencies {
-		if dependency.Status != eventapi.StatusOK {
+		switch dependency.Status {
+		case eventapi.StatusUnavailable:
 			state.Status, status = eventapi.StatusUnavailable, http.StatusServiceUnavailable
+		case eventapi.StatusWarning:
+			if status == http.StatusOK {
+				state.Status = eventapi.StatusWarning
+			}
 		}
 	}
 	w.Header().Set("Cache-Control", "no-store")

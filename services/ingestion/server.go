@@ -34,6 +34,7 @@ type Server struct {
 	writer    *watchedWriter
 	committer *Committer
 	metrics   *metrics
+	backlog   *backlogGauge
 	routes    map[string]route
 	bodies    sync.Pool // of *bytes.Buffer
 	unpackers unpackers
@@ -60,6 +61,11 @@ func New(config Config) (*Server, error) {
 	if s.metrics, err = newMetrics(s.config.Registry); err != nil {
 		return nil, err
 	}
+	s.backlog = &backlogGauge{source: s.config.Backlog, quota: s.config.BacklogQuota, log: s.config.Log}
+	if err := s.backlog.measured(s.metrics.registry); err != nil {
+		return nil, err
+	}
+	s.backlog.watch(backlogEvery)
 	s.writer = &watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}
 	s.committer = NewCommitter(s.writer, s.config.Commit)
 	s.metrics.queued(s.committer.Queued)
@@ -96,6 +102,7 @@ func (s *Server) Close(ctx context.Context) {
 	s.committer.Close(ctx)
 	s.stopKeys()
 	s.keepers.Wait()
+	s.backlog.close()
 }
 
 // Run serves on the listener until ctx ends. It then stops accepting, answers

@@ -36,6 +36,7 @@ type Options struct {
 	MaxQueue      int
 	Deadline      time.Duration
 	ShutdownGrace time.Duration
+	BacklogQuota  int64
 }
 
 // NewCommand returns `gmctl serve ingestion`.
@@ -85,6 +86,7 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.IntVar(&opts.MaxQueue, "max-queue", 20_000, "`events` that may wait for a writer; more are answered 503")
 	flags.DurationVar(&opts.Deadline, "deadline", 5*time.Second, "how long storing may take before a request is answered 503")
 	flags.DurationVar(&opts.ShutdownGrace, "shutdown-grace", 15*time.Second, "how long requests in flight may take once told to stop")
+	flags.Int64Var(&opts.BacklogQuota, "backlog-quota", ingestion.DefaultBacklogQuota, "`bytes` that may be stored and not yet published, while Kafka is away, before events are answered 503; 0: no quota")
 	flagenv.Bind(flags)
 	return cmd
 }
@@ -95,7 +97,7 @@ func (o *Options) validate() error {
 		"max-age": o.MaxAge > 0, "max-ahead": o.MaxAhead > 0, "max-metadata": o.MaxMetadata > 0,
 		"max-body": o.MaxBody > 0, "max-batch-body": o.MaxBatchBody > 0, "max-batch": o.MaxBatch > 0,
 		"writers": o.Writers > 0, "max-queue": o.MaxQueue > 0,
-		"deadline": o.Deadline > 0, "shutdown-grace": o.ShutdownGrace > 0,
+		"backlog-quota": o.BacklogQuota >= 0, "deadline": o.Deadline > 0, "shutdown-grace": o.ShutdownGrace > 0,
 	} {
 		if !ok {
 			return service.Usage("--"+flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")

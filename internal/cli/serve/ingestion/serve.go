@@ -36,6 +36,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	store := postgres.NewStore(pool, nil)
 	config := o.config(senders, store, log)
 	config.Keys = postgres.NewKeys(pool)
+	config.Backlog, config.BacklogQuota = store, o.BacklogQuota
 
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keepers sync.WaitGroup

@@ -1,0 +1,96 @@
+package postgres_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// What relays note of their progress makes the backlog; the one that is furthest
+// behind counts, and no one's word takes another one's lane.
+func TestBacklogAndLanes(t *testing.T) {
+	pool := migrated(t)
+	store, source := postgres.NewStore(pool, nil), sourceOf(t, pool)
+	backlog := func() ingestion.Backlog {
+		t.Helper()
+		b, err := store.Backlog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	claim := func(lane, holder string, at relay.Position) string {
+		t.Helper()
+		is, err := source.Claim(t.Context(), relay.Claim{Lane: lane, Holder: holder, For: time.Hour, Published: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if b := backlog(); b != (ingestion.Backlog{}) {
+		t.Errorf("nothing is stored: %+v", b)
+	}
+	records := make([]ingestion.Record, 1000)
+	for i := range records {
+		records[i] = record(fmt.Sprint("p", i), time.Now())
+	}
+	if _, err := store.Write(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	if b := backlog(); b.Events != 1000 || b.Bytes < 100_000 || b.Bytes > 2_000_000 {
+		t.Errorf("1000 events are stored, no relay was there: %+v", b)
+	}
+	events := next(t, source, relay.Position{}, 1000)
+	if holder := claim("main", "a", events[599].Position); holder != "a" {
+		t.Errorf("a free lane is held by %q", holder)
+	}
+	if b := backlog(); b.Events != 1000-events[599].Seq {
+		t.Errorf("600 are published: %+v", b)
+	}
+	if holder := claim("main", "b", events[999].Position); holder != "a" {
+		t.Errorf("b asked for a's lane, which is now held by %q", holder)
+	}
+	if b := backlog(); b.Events != 1000-events[599].Seq {
+		t.Errorf("b, who stands by, has moved the position: %+v", b)
+	}
+	if holder := claim("main", "a", relay.Position{}); holder != "a" {
+		t.Errorf("a keeps its lane, which is held by %q", holder)
+	}
+	if b := backlog(); b.Events != 1000-events[599].Seq {
+		t.Errorf("the position went back: %+v", b)
+	}
+	if err := source.Leave(t.Context(), relay.Claim{Lane: "main", Holder: "b", Published: events[999].Position}); err != nil {
+		t.Fatal(err)
+	}
+	if holder := claim("main", "b", events[999].Position); holder != "a" {
+		t.Errorf("b has made a leave: %q", holder)
+	}
+	if err := source.Leave(t.Context(), relay.Claim{Lane: "main", Holder: "a", Published: events[999].Position}); err != nil {
+		t.Fatal(err)
+	}
+	if b := backlog(); b.Events > 1000-events[999].Seq {
+		t.Errorf("all is published: %+v", b)
+	}
+	if holder := claim("main", "b", relay.Position{}); holder != "b" {
+		t.Errorf("the lane was left, and is held by %q", holder)
+	}
+	if _, err := pool.Exec(t.Context(), "UPDATE relay_lanes SET held_until = clock_timestamp() - interval '1 ms'"); err != nil {
+		t.Fatal(err)
+	}
+	if holder := claim("main", "c", relay.Position{}); holder != "c" {
+		t.Errorf("the lease was over, and the lane is held by %q", holder)
+	}
+	if _, err := pool.Exec(t.Context(), "UPDATE relay_lanes SET held_until = clock_timestamp() + interval '1 day'"); err != nil {
+		t.Fatal(err)
+	}
+	if holder := claim("main", "d", relay.Position{}); holder != "d" {
+		t.Errorf("the clock was set back, and the lane is held by %q", holder)
+	}
+	if claim("second", "e", events[99].Position); backlog().Events != 1000-events[99].Seq {
+		t.Errorf("a second lane is further behind: %+v", backlog())
+	}
+}
