@@ -15,3 +15,4 @@ GRANT SELECT, INSERT ON outbox TO {role};
 GRANT USAGE ON SEQUENCE outbox_seq TO {role};
 GRANT EXECUTE ON FUNCTION prune_outbox(timestamptz, integer) TO {role};
 GRANT SELECT, INSERT, UPDATE ON relay_lanes TO {role};
+GRANT EXECUTE ON FUNCTION drop_published_day(date) TO {role};

@@ -4,6 +4,7 @@ package ingestion
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,7 @@ type Options struct {
 	Deadline      time.Duration
 	ShutdownGrace time.Duration
 	BacklogQuota  int64
+	Retention     int // days; 0: for ever
 }
 
 // NewCommand returns `gmctl serve ingestion`.
@@ -87,6 +89,7 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.DurationVar(&opts.Deadline, "deadline", 5*time.Second, "how long storing may take before a request is answered 503")
 	flags.DurationVar(&opts.ShutdownGrace, "shutdown-grace", 15*time.Second, "how long requests in flight may take once told to stop")
 	flags.Int64Var(&opts.BacklogQuota, "backlog-quota", ingestion.DefaultBacklogQuota, "`bytes` that may be stored and not yet published, while Kafka is away, before events are answered 503; 0: no quota")
+	flags.IntVar(&opts.Retention, "retention", 0, "`days` that events are kept in PostgreSQL, by their own timestamp, if they are published by then; 0: for ever")
 	flagenv.Bind(flags)
 	return cmd
 }
@@ -103,8 +106,16 @@ func (o *Options) validate() error {
 			return service.Usage("--"+flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")
 		}
 	}
+	// An event that is sent again is found only while its day is there.
+	if keep := o.keep(); keep != 0 && keep < o.MaxAge+24*time.Hour {
+		return service.Usage("--retention must be a day more than --max-age, or 0",
+			fmt.Sprintf("give it %d days or more", int((o.MaxAge+47*time.Hour).Hours()/24)))
+	}
 	return nil
 }
+
+// keep is how long events are kept; 0: for ever.
+func (o *Options) keep() time.Duration { return time.Duration(o.Retention) * 24 * time.Hour }
 
 // run serves until ctx ends.
 func run(ctx context.Context, opts *Options) error {

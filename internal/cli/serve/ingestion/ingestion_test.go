@@ -171,6 +171,7 @@ func TestServeRefusesWhatCannotBeMeant(t *testing.T) {
 		code int
 	}{
 		{"a zero limit", []string{"--max-age=0s"}, "", "--max-age must be more than zero", exitcode.Usage},
+		{"a retention that forgets what may be sent again", []string{"--retention=30"}, "", "--retention must be a day more than --max-age", exitcode.Usage},
 		{"a negative limit", []string{"--max-body=-1"}, "", "--max-body must be more than zero", exitcode.Usage},
 		{"a variable with nonsense", nil, "a month", "GMCTL_MAX_AGE", exitcode.Usage},
 		{"a negative rate", []string{"--player-rate=-1"}, "", "a rate cannot be negative", exitcode.Usage},

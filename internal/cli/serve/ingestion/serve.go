@@ -53,6 +53,9 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		if o.Migrate {
 			schema.run(keeping)
 		}
+		if o.Retention > 0 {
+			keepers.Go(func() { o.retain(keeping, store, log) })
+		}
 		store.Maintain(keeping, func(err error) { log.Warn("day partitions could not be made ahead", "error", err) })
 	})
 
@@ -64,6 +67,13 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	database := pool.Config().ConnConfig // without its password
 	log.Info("storing in PostgreSQL", "host", database.Host, "port", database.Port, "database", database.Database, "user", database.User)
 	return service.Run(ctx, listener)
+}
+
+// retain drops what is older than is kept, until ctx ends.
+func (o *Options) retain(ctx context.Context, store *postgres.Store, log *slog.Logger) {
+	store.Retain(ctx, o.keep(), func(day time.Time) {
+		log.Info("a day of events was dropped: it is published, and older than is kept", "day", day.Format(time.DateOnly), "retention_days", o.Retention)
+	}, func(err error) { log.Warn("old events could not be dropped, trying again", "error", err) })
 }
 
 // config is what the options mean to the service.
