@@ -71,9 +71,9 @@ bench: build ## measure against peers: make bench NAME=local (or simulate, inges
 	@go build -o bin/bench ./bench
 	@bin/bench -name $(NAME) -gmctl bin/gmctl $(ARGS)
 
-chaos: build ## kill -9 parts of the platform under load, audit: make chaos ROUNDS=200
+chaos: build ## faults under load, and an audit: make chaos NAME=pipeline ROUNDS=500 (or local, all)
 	@go build -o bin/chaos ./bench/chaos
-	@bin/chaos -rounds $(ROUNDS) -gmctl bin/gmctl $(ARGS)
+	@bin/chaos -name $(NAME) -rounds $(ROUNDS) -gmctl bin/gmctl $(ARGS)
 
 rehearsal: build ## lead gmctl through the life of an environment in a pretended AWS account (Linux, root)
 	@go build -o bin/rehearsal ./bench/rehearsal

@@ -23,6 +23,7 @@ const (
 	tlsListener     = "TLS"
 	saslListener    = "SASL"
 	saslTLSListener = "SASLTLS"
+	throughListener = "THROUGH"
 )
 
 //go:embed server.properties.tmpl
@@ -55,6 +56,9 @@ func newBrokers(dir string, options Options) ([]*broker, error) {
 	if options.SASL && options.TLS {
 		names = append(names, saslTLSListener)
 	}
+	if len(options.Through) > 0 {
+		names = append(names, throughListener)
+	}
 	ports, err := freePorts(options.Brokers * (len(names) + 1))
 	if err != nil {
 		return nil, err
@@ -68,6 +72,9 @@ func newBrokers(dir string, options Options) ([]*broker, error) {
 			advertised := fmt.Sprintf("127.0.0.1:%d", ports[0])
 			if name == saslTLSListener && i < len(options.Advertise) {
 				advertised = options.Advertise[i]
+			}
+			if name == throughListener {
+				advertised = options.Through[i]
 			}
 			b.listeners = append(b.listeners, listener{name, ports[0], advertised})
 			ports = ports[1:]

@@ -31,6 +31,9 @@ type Options struct {
 	// are further ones that its certificates hold.
 	Advertise []string
 	Names     []string
+	// Through adds a plain listener that gives clients these host:port, one a
+	// broker, in place of its own: those of links that can be disturbed.
+	Through []string
 	// Optimize lets the JVM compile for throughput instead of a quick start:
 	// for benchmarks.
 	Optimize bool
@@ -136,6 +139,9 @@ func (c *Cluster) Count() int { return len(c.brokers) }
 // SASLTLSAddress is where broker i (from 0) listens for TLS and a login.
 func (c *Cluster) SASLTLSAddress(i int) string { return c.seeds(saslTLSListener)[i] }
 
+// ThroughAddress is where broker i (from 0) listens for what comes through its link.
+func (c *Cluster) ThroughAddress(i int) string { return c.seeds(throughListener)[i] }
+
 // Config reaches the plain listener.
 func (c *Cluster) Config() platform.Config { return platform.Config{Brokers: c.seeds(plainListener)} }
 
@@ -213,13 +219,15 @@ func (c *Cluster) Pause(i int) error { return c.brokers[i].process.Pause() }
 // Resume undoes Pause.
 func (c *Cluster) Resume(i int) error { return c.brokers[i].process.Resume() }
 
-// Restart starts broker i after Kill, with its data and its ports, and returns
-// when it has joined the cluster again.
-func (c *Cluster) Restart(ctx context.Context, i int) error {
+// Restart starts brokers (from 0) after Kill, with their data and their ports, and
+// returns when they have joined the cluster again.
+func (c *Cluster) Restart(ctx context.Context, brokers ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := c.brokers[i].start(c.Distribution, c.options); err != nil {
-		return err
+	for _, i := range brokers {
+		if err := c.brokers[i].start(c.Distribution, c.options); err != nil {
+			return err
+		}
 	}
 	return c.AwaitBrokers(ctx)
 }

@@ -10,11 +10,15 @@ import (
 
 const dirPrefix = "gmctl-test-postgres-"
 
-// makeDir makes a directory for a server, named after this process, and removes
+// makeDir makes a directory for a server, below in (empty: the system's folder for
+// temporary files), named after this process, and removes
 // those of processes that ended without doing so: a test that panicked. It is
 // not a t.TempDir because, for root, another user must be able to reach it.
-func makeDir() (string, error) {
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+func makeDir(in string) (string, error) {
+	if in == "" {
+		in = os.TempDir()
+	}
+	left, err := filepath.Glob(filepath.Join(in, dirPrefix+"*"))
 	if err != nil {
 		return "", err
 	}
@@ -27,7 +31,7 @@ func makeDir() (string, error) {
 			_ = os.RemoveAll(dir) // another user's may stay
 		}
 	}
-	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
+	dir, err := os.MkdirTemp(in, fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
 	if err != nil {
 		return "", err
 	}

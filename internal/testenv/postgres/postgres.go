@@ -17,6 +17,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -37,6 +38,10 @@ type Options struct {
 	// Unsafe turns off what makes the server durable, for tests that are only
 	// about SQL: much faster where the disk is slow.
 	Unsafe bool
+	// Dir is where the server's own directory is made: on a disk of its own, for
+	// example. Root's server runs as another user, who must reach it; empty: the
+	// system's folder for temporary files.
+	Dir string
 	// Settings are server parameters.
 	Settings map[string]string
 }
@@ -141,7 +146,7 @@ func StartServer(ctx context.Context, options Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := makeDir()
+	dir, err := makeDir(options.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -154,14 +159,15 @@ func StartServer(ctx context.Context, options Options) (*Server, error) {
 		Settings:   options.settings(),
 		Log:        s.log,
 	}
-	if err := s.startAgain(ctx); err != nil {
+	if err := s.StartAgain(ctx); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) startAgain(ctx context.Context) error {
+// StartAgain starts a stopped or killed server again, with its data, on its port.
+func (s *Server) StartAgain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	running, err := server.Start(ctx, s.config, nil)
@@ -191,20 +197,41 @@ func (s *Server) Log() string {
 // Kill kills the server as an out-of-memory killer would, and returns when it is gone.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
+	if err := s.Crash(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Crash is Kill where there is no test.
+func (s *Server) Crash() error {
 	process, err := os.FindProcess(s.server.Status().PID)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := process.Kill(); err != nil {
-		t.Fatal(err)
+	if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
 	<-s.server.Done()
+	return nil
+}
+
+// Shutdown stops the server in order.
+func (s *Server) Shutdown(ctx context.Context) error { return s.server.Stop(ctx) }
+
+// Ended reports whether the server has ended.
+func (s *Server) Ended() bool {
+	select {
+	case <-s.server.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // Stop stops the server in order; Restart starts it again.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	if err := s.server.Stop(context.WithoutCancel(t.Context())); err != nil {
+	if err := s.Shutdown(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -212,7 +239,7 @@ func (s *Server) Stop(t testing.TB) {
 // Restart starts a stopped or killed server again, with its data, on its port.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	if err := s.startAgain(t.Context()); err != nil {
+	if err := s.StartAgain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,6 +16,7 @@ type Process struct {
 	pid  int
 	log  string
 	done chan struct{} // closed when it ended and was waited for
+	code int           // once done is closed
 }
 
 // Start starts cmd with its output appended to the file log.
@@ -45,6 +46,7 @@ func Start(cmd *exec.Cmd, log string) (*Process, error) {
 		started <- err
 		if err == nil {
 			_ = cmd.Wait() // its log says why it ended
+			p.code = cmd.ProcessState.ExitCode()
 		}
 	}()
 	if err := <-started; err != nil {
@@ -68,6 +70,16 @@ func (p *Process) Ended() bool {
 		return false
 	}
 }
+
+// ExitCode waits for the process and returns what it ended with, -1 for one that was
+// killed.
+func (p *Process) ExitCode() int {
+	<-p.done
+	return p.code
+}
+
+// Terminate asks the process to end.
+func (p *Process) Terminate() error { return syscall.Kill(-p.pid, syscall.SIGTERM) }
 
 // Kill ends the process group at once, as a power cut would, and waits for it.
 func (p *Process) Kill() {

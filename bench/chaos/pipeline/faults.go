@@ -1,0 +1,220 @@
+//go:build unix
+
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"time"
+)
+
+// fault is something that happens to the site. It strikes, and has healed when
+// strike returns; an error means that what must hold meanwhile did not.
+type fault struct {
+	name   string
+	strike func(ctx context.Context, s *site, random *rand.Rand) error
+}
+
+// faults are those that this machine can do.
+func (s *site) faults() []fault {
+	all := []fault{
+		{"api-killed", killAPI},
+		{"api-terminated", terminateAPI},
+		{"relay-killed", killRelay},
+		{"relay-paused", pauseRelay},
+		{"relay-terminated", terminateRelay},
+		{"postgres-killed", killPostgres},
+		{"postgres-restarted", restartPostgres},
+		{"broker-killed", killBroker},
+		{"broker-paused", pauseBroker},
+		{"kafka-killed", killKafka},
+		{"everything-killed", killEverything},
+		{"connections-exhausted", exhaustConnections},
+		{"transaction-held", holdTransaction},
+		{"poison-event", poison},
+		{"topic-deleted", deleteTopic},
+		{"clients-clocks", skewClocks},
+		{"slow-clients", slowClients},
+		{"oversized-clients", oversizedClients},
+		{"crowd", crowd},
+	}
+	all = append(all, networkFaults()...)
+	if s.disk != nil {
+		all = append(all, fault{"disk-full", fillDisk})
+	}
+	return all
+}
+
+// some returns one of the services, or both.
+func some(services []*service, random *rand.Rand) []*service {
+	switch n := random.Intn(3); n {
+	case 0, 1:
+		return services[n : n+1]
+	default:
+		return services
+	}
+}
+
+func killAPI(ctx context.Context, s *site, random *rand.Rand) error {
+	for _, api := range some(s.apis, random) {
+		api.kill()
+	}
+	sleep(ctx, between(random, 0, 1000))
+	return nil
+}
+
+func terminateAPI(_ context.Context, s *site, random *rand.Rand) error {
+	for _, api := range some(s.apis, random) {
+		if err := api.terminate(grace + patience); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func killRelay(ctx context.Context, s *site, random *rand.Rand) error {
+	for _, relay := range some(s.relays, random) {
+		relay.kill()
+	}
+	sleep(ctx, between(random, 0, 1000))
+	return nil
+}
+
+func terminateRelay(_ context.Context, s *site, random *rand.Rand) error {
+	for _, relay := range some(s.relays, random) {
+		if err := relay.terminate(grace + patience); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pauseRelay stops the relay that publishes for so long that the other one takes
+// its place, and lets it go on: a zombie, which must be fenced.
+func pauseRelay(ctx context.Context, s *site, random *rand.Rand) error {
+	paused := s.relays[random.Intn(len(s.relays))]
+	for _, relay := range s.relays {
+		if relay.works(ctx) {
+			paused = relay
+		}
+	}
+	p := paused.take(false)
+	if err := p.Pause(); err != nil {
+		return err
+	}
+	sleep(ctx, between(random, 500, 8000))
+	return p.Resume()
+}
+
+// red returns when no replica says any more that it can store events.
+func (s *site) red(ctx context.Context) error {
+	for _, api := range s.apis {
+		err := await(ctx, api.name+" says that it is not ready", patience, func() error {
+			_, err := api.get(ctx, "/ready", 503)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func killPostgres(ctx context.Context, s *site, random *rand.Rand) error {
+	if err := s.postgres.Crash(); err != nil {
+		return err
+	}
+	if random.Intn(2) == 0 {
+		if err := s.red(ctx); err != nil {
+			return err
+		}
+	}
+	sleep(ctx, between(random, 0, 3000))
+	return s.postgres.StartAgain(ctx)
+}
+
+func restartPostgres(ctx context.Context, s *site, random *rand.Rand) error {
+	if err := s.postgres.Shutdown(ctx); err != nil {
+		return err
+	}
+	sleep(ctx, between(random, 0, 3000))
+	return s.postgres.StartAgain(ctx)
+}
+
+func killBroker(ctx context.Context, s *site, random *rand.Rand) error {
+	broker := random.Intn(brokers)
+	s.kafka.Kill(broker)
+	sleep(ctx, between(random, 0, 6000))
+	return s.kafka.Restart(ctx, broker)
+}
+
+// pauseBroker stops a broker for longer than the cluster waits for it.
+func pauseBroker(ctx context.Context, s *site, random *rand.Rand) error {
+	broker := random.Intn(brokers)
+	if err := s.kafka.Pause(broker); err != nil {
+		return err
+	}
+	sleep(ctx, between(random, 500, 8000))
+	return s.kafka.Resume(broker)
+}
+
+// killKafka kills all brokers. Events are taken as before.
+func killKafka(ctx context.Context, s *site, random *rand.Rand) error {
+	for broker := range brokers {
+		s.kafka.Kill(broker)
+	}
+	accepted := s.accepts(ctx)
+	sleep(ctx, between(random, 0, 3000))
+	return errors.Join(accepted, s.kafka.Restart(ctx, 0, 1, 2))
+}
+
+// accepts returns when events are acknowledged that were not before.
+func (s *site) accepts(ctx context.Context) error {
+	before := s.ledger.acked()
+	return await(ctx, "events are taken", patience, func() error {
+		if s.ledger.acked() < before+10 {
+			return errors.New("none is")
+		}
+		return nil
+	})
+}
+
+// killEverything is a power cut.
+func killEverything(ctx context.Context, s *site, random *rand.Rand) error {
+	for broker := range brokers {
+		s.kafka.Kill(broker)
+	}
+	if err := s.postgres.Crash(); err != nil {
+		return err
+	}
+	for i := range replicas {
+		s.apis[i].kill()
+		s.relays[i].kill()
+	}
+	sleep(ctx, between(random, 0, 1000))
+	return errors.Join(s.postgres.StartAgain(ctx), s.kafka.Restart(ctx, 0, 1, 2))
+}
+
+// fillDisk fills PostgreSQL's disk until it refuses events. It may end of it.
+func fillDisk(ctx context.Context, s *site, random *rand.Rand) error {
+	before := s.ledger.refused(503)
+	if err := s.disk.Fill(); err != nil {
+		return err
+	}
+	refused := await(ctx, "events are refused while the disk is full", time.Minute, func() error {
+		if s.ledger.refused(503) == before {
+			return fmt.Errorf("%d events are acknowledged", s.ledger.acked())
+		}
+		return s.disk.Fill() // PostgreSQL may have removed a file of its own
+	})
+	sleep(ctx, between(random, 0, 4000))
+	if err := errors.Join(refused, s.disk.Free()); err != nil {
+		return err
+	}
+	if s.postgres.Ended() { // it ends where its log finds no room
+		return s.postgres.StartAgain(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+//go:build unix
+
+package pipeline
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// counts are the figures of a run.
+type counts struct {
+	Acked        int            `json:"acked"`         // events answered with success
+	Stored       int            `json:"stored"`        // rows in PostgreSQL
+	Published    int            `json:"published"`     // records that a read_committed consumer sees
+	DeadLettered int            `json:"dead_lettered"` // events that no broker takes
+	Gone         int            `json:"gone"`          // published to a topic that was deleted
+	Refused      map[string]int `json:"refused"`       // requests, by status and reason
+	Unanswered   int            `json:"unanswered"`    // requests whose connection ended
+	Repeated     int            `json:"repeated"`      // events acknowledged again
+}
+
+// entry is what is known of an event.
+type entry struct {
+	player string
+	n      int
+	acked  bool
+	poison bool           // no broker takes it
+	at     relay.Position // in the table; zero: not seen there
+	seen   bool           // in the topic; poison: among the dead letters
+	gone   bool           // published to a topic that was deleted
+}
+
+func (e *entry) stored() bool { return e.at != relay.Position{} }
+
+// entries are events by their ids.
+type entries map[uuid.UUID]*entry
+
+// example describes one of them.
+func (all entries) example() string {
+	for id, e := range all {
+		return fmt.Sprintf("%s, number %d of %s, at %s", id, e.n, e.player, e.at)
+	}
+	return "none"
+}
+
+// ledger is what was sent, and what became of it. All its methods may be called at once.
+type ledger struct {
+	mu     sync.Mutex
+	events entries
+	counts counts
+	broken []string
+
+	// Of the events, those of which the audit waits for more.
+	unstored    entries // acknowledged, and not seen in the table
+	unpublished entries // seen in the table, and not in a topic
+	unfounded   entries // seen in a topic, and not in the table
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		events: entries{}, unstored: entries{}, unpublished: entries{}, unfounded: entries{},
+		counts: counts{Refused: map[string]int{}},
+	}
+}
+
+// send notes an event before it is sent.
+func (l *ledger) send(id uuid.UUID, player string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events[id] = &entry{player: player, n: n}
+}
+
+// poison notes an event that will be stored and that no broker takes.
+func (l *ledger) poison(id uuid.UUID, player string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events[id] = &entry{player: player, n: n, poison: true}
+}
+
+// ack notes that events were answered with success.
+func (l *ledger) ack(ids ...uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range ids {
+		e := l.events[id]
+		if e.acked {
+			l.counts.Repeated++
+			continue
+		}
+		e.acked = true
+		l.counts.Acked++
+		if !e.stored() {
+			l.unstored[id] = e
+		}
+	}
+}
+
+// store notes a row of the table.
+func (l *ledger) store(id uuid.UUID, at relay.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.known(id, "stored at "+at.String())
+	if e.stored() {
+		l.breach("event %s is stored at %s and at %s", id, e.at, at)
+	}
+	e.at = at
+	l.counts.Stored++
+	delete(l.unstored, id)
+	delete(l.unfounded, id)
+	if !e.seen && !e.gone {
+		l.unpublished[id] = e
+	}
+}
+
+// publish notes a record of the topic.
+func (l *ledger) publish(id uuid.UUID, place string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Published++
+	l.find(id, place, false)
+}
+
+// bury notes a record of the dead-letter topic.
+func (l *ledger) bury(id uuid.UUID, place string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.DeadLettered++
+	l.find(id, place, true)
+}
+
+func (l *ledger) find(id uuid.UUID, place string, poison bool) {
+	e := l.known(id, "at "+place)
+	switch {
+	case e.seen, e.gone:
+		l.breach("event %s, published before, is there again at %s", id, place)
+	case e.poison != poison:
+		l.breach("event %s does not belong to %s", id, place)
+	}
+	e.seen = true
+	delete(l.unpublished, id)
+	if !e.stored() {
+		l.unfounded[id] = e
+	}
+}
+
+// known returns what is known of an event, which is wrong where nothing is.
+func (l *ledger) known(id uuid.UUID, where string) *entry {
+	e, ok := l.events[id]
+	if !ok {
+		l.breach("event %s is %s, and nobody sent it", id, where)
+		e = &entry{}
+		l.events[id] = e
+	}
+	return e
+}
+
+// lose notes that what was published up to a position went with its topic.
+func (l *ledger) lose(upTo relay.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, e := range l.events {
+		behind := e.at.Xid > upTo.Xid || e.at.Xid == upTo.Xid && e.at.Seq > upTo.Seq
+		if e.stored() && !e.poison && !behind && !e.gone {
+			e.gone = true
+			l.counts.Gone++
+			delete(l.unpublished, id)
+		}
+	}
+}
+
+// unread returns the events that are seen in a topic, and not yet in the table.
+func (l *ledger) unread() []uuid.UUID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.unfounded))
+}
+
+// position returns where an event is in the table.
+func (l *ledger) position(id uuid.UUID) relay.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.events[id].at
+}
+
+// open returns an error while the audit waits for something.
+func (l *ledger) open() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for what, events := range map[string]entries{
+		"acknowledged and not stored": l.unstored,
+		"stored and not published":    l.unpublished,
+		"published and not stored":    l.unfounded,
+	} {
+		if len(events) > 0 {
+			return fmt.Errorf("%d events are %s, such as %s", len(events), what, events.example())
+		}
+	}
+	return nil
+}
+
+// forget makes ready for an audit of everything.
+func (l *ledger) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Stored, l.counts.Published, l.counts.DeadLettered = 0, 0, 0
+	for id, e := range l.events {
+		if e.acked {
+			l.unstored[id] = e
+		}
+		e.at, e.seen = relay.Position{}, false
+	}
+}
+
+func (l *ledger) acked() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counts.Acked
+}
+
+// refuse notes a request that was refused with a reason.
+func (l *ledger) refuse(status int, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Refused[fmt.Sprintf("%d %s", status, reason)]++
+}
+
+// refused counts the requests that were refused with the status.
+func (l *ledger) refused(status int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	total, prefix := 0, fmt.Sprintf("%d ", status)
+	for what, count := range l.counts.Refused {
+		if strings.HasPrefix(what, prefix) {
+			total += count
+		}
+	}
+	return total
+}
+
+// unanswered notes a request whose connection ended.
+func (l *ledger) unanswered() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Unanswered++
+}
+
+// violate notes that something does not hold.
+func (l *ledger) violate(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.breach(format, args...)
+}
+
+// breach is violate for who holds the lock. Enough is kept to understand it.
+func (l *ledger) breach(format string, args ...any) {
+	const most = 20
+	if len(l.broken) < most {
+		l.broken = append(l.broken, fmt.Sprintf(format, args...))
+	}
+}
+
+func (l *ledger) violations() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.broken)
+}
+
+func (l *ledger) counted() counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	copied := l.counts
+	copied.Refused = maps.Clone(copied.Refused)
+	return copied
+}
+
+func (l *ledger) summary() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("%d acknowledged, %d stored, %d published", l.counts.Acked, l.counts.Stored, l.counts.Published)
+}

@@ -1,0 +1,164 @@
+//go:build unix
+
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Options are what a run is given.
+type Options struct {
+	Gmctl   string        // path of the program to try
+	Rounds  int           // faults
+	Seed    int64         // of the choices
+	Only    []string      // names of faults; none: all of them
+	Senders int           // players that send at the same time
+	Hold    time.Duration // of a transaction that stays open
+	Crowd   int           // connections at the same time
+	Keep    bool          // leave logs and data for a look
+	Log     io.Writer     // what happens
+}
+
+// Result is what came out, as the program prints it.
+type Result struct {
+	Name   string         `json:"name"`
+	Rounds int            `json:"rounds"` // of which the audit held
+	Seed   int64          `json:"seed"`
+	Faults map[string]int `json:"faults"`
+	counts
+	MemoryMiB int      `json:"memory_mib"` // the most that a service held
+	Violated  []string `json:"violated,omitempty"`
+	Holds     bool     `json:"holds"`
+}
+
+// Run runs the faults, one a round, and stops at the first whose audit does not
+// hold. Its error is one of the machinery, not of what was tried.
+func Run(ctx context.Context, o Options) (result Result, err error) {
+	result = Result{Name: "pipeline", Seed: o.Seed, Faults: map[string]int{}}
+	s, err := newSite(ctx, o)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	deck, err := s.deck()
+	if err != nil {
+		return result, err
+	}
+	began := time.Now()
+	s.load.start(ctx)
+	defer s.load.stop()
+	for round := 0; round < o.Rounds && len(result.Violated) == 0; round++ {
+		seed := o.Seed + int64(round)
+		f := deck.draw(round)
+		if err := s.round(ctx, f, seed); ctx.Err() != nil {
+			return result, ctx.Err()
+		} else if err != nil {
+			s.ledger.violate("%s: %v", f.name, err)
+		}
+		result.Faults[f.name]++
+		result.Violated = s.ledger.violations()
+		if len(result.Violated) == 0 {
+			result.Rounds++
+		}
+		fmt.Fprintf(o.Log, "round %d of %d: %s (again: -only %s -seed %d -rounds 1); %s, %s\n",
+			round+1, o.Rounds, f.name, f.name, seed, s.ledger.summary(), time.Since(began).Round(time.Second))
+	}
+	if len(result.Violated) == 0 {
+		s.load.stop()
+		if err := s.finalAudit(ctx); err != nil {
+			s.ledger.violate("the last audit: %v", err)
+		}
+		result.Violated = s.ledger.violations()
+	}
+	result.counts, result.MemoryMiB = s.ledger.counted(), s.mostMiB
+	result.Holds = len(result.Violated) == 0 && result.Rounds == o.Rounds && result.Acked > 0
+	if !result.Holds {
+		fmt.Fprintf(o.Log, "%s\n%s\n", strings.Join(result.Violated, "\n"), s.tails())
+	}
+	return result, nil
+}
+
+// round lets the load run for a moment, strikes, and audits.
+func (s *site) round(ctx context.Context, f fault, seed int64) error {
+	random := rand.New(rand.NewSource(seed))
+	s.load.resume()
+	if !sleep(ctx, between(random, 100, 900)) {
+		return ctx.Err()
+	}
+	if err := f.strike(ctx, s, random); err != nil {
+		return err
+	}
+	if err := s.load.pause(ctx); err != nil {
+		return err
+	}
+	return s.audit(ctx)
+}
+
+// deck is the faults in an order that the seed gives, each as often as the others.
+type deck struct {
+	faults []fault
+	seed   int64
+}
+
+// deck returns the faults that were asked for and can be had on this machine.
+func (s *site) deck() (*deck, error) {
+	all := s.faults()
+	for _, name := range s.Only {
+		if !slices.ContainsFunc(all, func(f fault) bool { return f.name == name }) {
+			var names []string
+			for _, f := range all {
+				names = append(names, f.name)
+			}
+			return nil, fmt.Errorf("there is no fault %q here, only %s", name, strings.Join(names, ", "))
+		}
+	}
+	if len(s.Only) > 0 {
+		all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(s.Only, f.name) })
+	}
+	return &deck{all, s.Seed}, nil
+}
+
+func (d *deck) draw(round int) fault {
+	lap := int64(round / len(d.faults))
+	order := rand.New(rand.NewSource(d.seed + lap)).Perm(len(d.faults))
+	return d.faults[order[round%len(d.faults)]]
+}
+
+// between returns a random time, in milliseconds.
+func between(random *rand.Rand, least, most int) time.Duration {
+	return time.Duration(least+random.Intn(most-least+1)) * time.Millisecond
+}
+
+// sleep waits, and reports whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// await returns when the condition holds, or an error that says what did not come
+// to hold, and why as far as the condition knew.
+func await(ctx context.Context, what string, patience time.Duration, condition func() error) error {
+	for deadline := time.Now().Add(patience); ; {
+		err := condition()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not in %s: %s: %w", patience, what, err)
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
