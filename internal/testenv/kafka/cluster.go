@@ -55,9 +55,9 @@ const (
 	Password = "correct-horse"
 )
 
-// startTimeout bounds the start of a whole cluster; 2 s is usual for one broker
-// and 6 s for three.
-const startTimeout = 60 * time.Second
+// startTimeout bounds the start of a whole cluster on a machine that has much else to
+// do; 2 s is usual for one broker and 6 s for three.
+const startTimeout = 3 * time.Minute
 
 // Cluster is a running Kafka. Its methods may not be called concurrently.
 type Cluster struct {
