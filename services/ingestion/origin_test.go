@@ -51,8 +51,10 @@ func testOrigins(t *testing.T, c *contract) {
 		})
 	}
 	t.Run("OPTIONS that is no preflight", func(t *testing.T) {
-		if got := a.send(t, "OPTIONS", single, "", nil); got.status != 405 {
-			t.Errorf("it is answered %d", got.status)
+		for _, path := range []string{single, batch} {
+			if got := a.send(t, "OPTIONS", path, "", nil); got.status != 405 {
+				t.Errorf("to %s it is answered %d", path, got.status)
+			}
 		}
 	})
 	t.Run("sendBeacon", func(t *testing.T) {
