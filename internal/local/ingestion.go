@@ -12,6 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
@@ -47,8 +48,10 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	})
 	rules := event.DefaultRules()
 	rules.MaxAge, rules.MaxAhead = i.spec.Config.Ingestion.MaxAge, i.spec.Config.Ingestion.MaxAhead
+	registry := schemas.NewRegistry(postgres.NewSchemas(pool).Active, i.log)
 	service, err := ingestion.New(ingestion.Config{
 		Store: store, Keys: postgres.NewKeys(pool), Rules: rules, Log: i.log, Backlog: store, BacklogQuota: ingestion.DefaultBacklogQuota,
+		Schemas: registry, Letters: postgres.NewLetters(pool, nil), DeadLetters: true,
 	})
 	if err != nil {
 		return err
@@ -68,6 +71,14 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	defer cancel()
 	maintenance.Go(func() {
 		store.Maintain(ctx, func(err error) { i.log.Warn("the coming days' partitions could not be made", "error", err) })
+	})
+	if err := registry.Refresh(ctx); err != nil {
+		listener.Close()
+		return err
+	}
+	maintenance.Go(func() { registry.Run(ctx) })
+	maintenance.Go(func() {
+		postgres.KeepOutboxShort(ctx, pool, func(err error) { i.log.Warn("old rejected events could not be deleted", "error", err) })
 	})
 	say.ready(facts{
 		endpoints:  []engine.Endpoint{{Name: "api", URL: "http://" + address}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,12 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	defer source.Close()
 	// The name is that of the one before it, which is gone: there is no lease to wait for.
 	service := relay.New(relay.Config{Source: source, Kafka: brokers, Lanes: source, Name: "gmctl up", Wake: r.wake, Log: r.log})
+	outbox, err := postgres.NewOutbox(ctx, postgres.Config{DSN: url})
+	if err != nil {
+		return err
+	}
+	defer outbox.Close()
+	records := relay.New(relay.Config{Source: outbox, Kafka: brokers, Lane: postgres.OutboxLane, Log: r.log})
 	r.relay.Store(service)
 	defer r.relay.Store(nil)
 	ctx, cancel := whileAt(ctx, "PostgreSQL", url, r.database)
@@ -53,6 +60,11 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- service.Run(ctx) }()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	ctx, stopBeside := context.WithCancel(ctx)
+	defer stopBeside()
+	beside.Go(func() { relay.Beside(ctx, service, records) })
 	return ended(ctx, r.follow(service, done, say))
 }
 

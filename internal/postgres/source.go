@@ -179,9 +179,13 @@ const blockerAfter = time.Second
 
 // Lag implements relay.Source.
 func (s *Source) Lag(ctx context.Context, after relay.Position) (relay.Lag, error) {
+	return s.lag(ctx, measureLag, after)
+}
+
+func (s *Source) lag(ctx context.Context, query string, after relay.Position) (relay.Lag, error) {
 	var lag relay.Lag
 	var seconds float64
-	if err := s.pool.QueryRow(ctx, measureLag, after.Xid, after.Seq, relay.LagLimit+1).Scan(&lag.Events, &seconds); err != nil {
+	if err := s.pool.QueryRow(ctx, query, after.Xid, after.Seq, relay.LagLimit+1).Scan(&lag.Events, &seconds); err != nil {
 		return relay.Lag{}, s.explain(err)
 	}
 	lag.Age = time.Duration(max(seconds, 0) * float64(time.Second))

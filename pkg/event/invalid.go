@@ -26,6 +26,7 @@ const (
 	CodeNUL           Code = "nul-character"       // \u0000, which PostgreSQL cannot store
 	CodeNumberRange   Code = "number-out-of-range" // a number no IEEE 754 double can hold, or absurdly long
 	CodeTooMany       Code = "too-many"            // events of the player within a short time
+	CodeSchema        Code = "schema"              // metadata breaks the schema of the event's type
 	CodeUnstorable    Code = "unstorable"          // the database refuses a value; of the whole event
 	CodeDiffers       Code = "differs"             // valid, and not what is stored under the event's id and timestamp
 )

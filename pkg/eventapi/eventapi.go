@@ -36,6 +36,9 @@ const (
 	// TestHeader marks the events of a request as a test; its value is the id
 	// of the test run. Consumers skip such events.
 	TestHeader = "Gmctl-Test"
+	// ReplayHeader says that the request sends a dead letter again: what of it is
+	// rejected makes no other one. Its value is the letter's place.
+	ReplayHeader = "Gmctl-Replay"
 	// SentAtHeader is when the client sent the request, by its own clock (RFC 3339):
 	// how far that clock is off can be told from it.
 	SentAtHeader = "Sent-At"

@@ -39,7 +39,7 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{server: s, from: from}
+	b := &batch{server: s, from: from, rules: s.policyOf(r, from)}
 	now := s.now()
 	if media == eventapi.Text && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
 		media = eventapi.NDJSON
@@ -62,6 +62,9 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 	for i, result := range results {
 		b.settle(i, result)
 	}
+	if err := s.keepLetters(r.Context(), b.letters); err != nil {
+		return nil, err
+	}
 	return &b.answer, nil
 }
 
@@ -69,6 +72,8 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 type batch struct {
 	server  *Server
 	from    *sender
+	rules   policy
+	letters []Letter // of the rejected events
 	records []Record // the valid events
 	places  []int    // of the records in answer.Results
 	answer  eventapi.BatchAnswer
@@ -86,9 +91,15 @@ func (b *batch) read(body []byte, media string, now time.Time) error {
 		}
 		b.answer.Results = append(b.answer.Results, eventapi.BatchResult{})
 		e, err := b.server.decoder.Decode(data, now)
+		if err == nil {
+			err = b.server.hold(&e, b.rules.schemas)
+		}
 		if invalid, ok := errors.AsType[*event.Invalid](err); ok {
-			b.reject(len(b.answer.Results)-1, invalid)
+			b.reject(len(b.answer.Results)-1, data, invalid)
 			return nil
+		}
+		if err != nil {
+			return err
 		}
 		b.records = append(b.records, b.from.bring(e, now))
 		b.places = append(b.places, len(b.answer.Results)-1)
@@ -127,7 +138,8 @@ func (b *batch) settle(i int, result Result) {
 	switch {
 	case result.Err != nil:
 		b.server.config.Log.Warn("the store refuses an event's data", "eventId", id, "error", result.Err)
-		b.reject(place, unstorable())
+		body, _ := b.records[i].Event.AppendJSON(nil)
+		b.reject(place, body, unstorable())
 	case result.Outcome.conflicts():
 		b.answer.Rejected++
 		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: conflict(&b.records[i].Event, result.Outcome)}
@@ -140,7 +152,10 @@ func (b *batch) settle(i int, result Result) {
 	}
 }
 
-func (b *batch) reject(place int, invalid *event.Invalid) {
+func (b *batch) reject(place int, body []byte, invalid *event.Invalid) {
+	if b.rules.letters {
+		b.letters = append(b.letters, letterOf(body, invalid, b.from))
+	}
 	b.server.metrics.reject(invalid)
 	b.answer.Rejected++
 	b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: invalidEvent(invalid)}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 	"github.com/gamemetrics/gmctl/services/ingestion/keyring"
@@ -42,6 +43,13 @@ type Config struct {
 	Backlog      Relayed
 	BacklogQuota int64
 
+	Schemas    Schemas      // what metadata is held to; nil: nothing
+	SchemaMode schemas.Mode // how strictly, at most; strict: as each schema says
+	Letters    Letters      // where rejected events are kept; nil: nowhere
+	// DeadLetters keeps rejected events of requests without an API key; a key says it
+	// for its own.
+	DeadLetters bool
+
 	// Dependencies are checked by GET /ready after the store.
 	Dependencies []Dependency
 	// Registry takes the metrics and serves GET /metrics; a new one with those
@@ -65,6 +73,7 @@ func (c Config) withDefaults() Config {
 	c.MaxBatch = orDefault(c.MaxBatch, eventapi.MaxBatch)
 	c.Deadline = orDefault(c.Deadline, 5*time.Second)
 	c.ShutdownGrace = orDefault(c.ShutdownGrace, 15*time.Second)
+	c.SchemaMode = orDefault(c.SchemaMode, schemas.Strict)
 	c.Log = orDefault(c.Log, slog.New(slog.DiscardHandler))
 	if c.Now == nil {
 		c.Now = time.Now

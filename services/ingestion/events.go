@@ -1,6 +1,7 @@
 package ingestion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -35,7 +37,19 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 		return "", err
 	}
 	now := s.now()
+	rules := s.policyOf(r, from)
 	e, err := s.decoder.Decode(body, now)
+	if err == nil {
+		err = s.hold(&e, rules.schemas)
+	}
+	if invalid, ok := errors.AsType[*event.Invalid](err); ok && rules.letters {
+		letter := letterOf(body, invalid, from)
+		release()
+		if err := s.limiter.key(w, from, 1, now); err != nil { // what is kept costs as what is stored
+			return "", err
+		}
+		return "", cmp.Or(s.keepLetters(r.Context(), []Letter{letter}), err)
+	}
 	release()
 	if err != nil {
 		return "", err
@@ -52,6 +66,11 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	}
 	if results[0].Err != nil {
 		s.config.Log.Warn("the store refuses an event's data", "eventId", e.EventID.String(), "error", results[0].Err)
+		if body, err := e.AppendJSON(nil); err == nil && rules.letters {
+			if err := s.keepLetters(r.Context(), []Letter{letterOf(body, unstorable(), from)}); err != nil {
+				return "", err
+			}
+		}
 		return "", unstorable()
 	}
 	if results[0].Outcome.conflicts() {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
@@ -24,6 +25,8 @@ type metrics struct {
 	inFlight prometheus.Gauge
 	events   *prometheus.CounterVec // result
 	rejected *prometheus.CounterVec // reason
+	letters  prometheus.Counter
+	breaches *prometheus.CounterVec // type, mode
 	group    prometheus.Histogram
 	writes   *prometheus.HistogramVec // result
 }
@@ -60,6 +63,14 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 			Namespace: namespace, Subsystem: subsystem, Name: "events_rejected_total",
 			Help: "Events rejected, by the code of their first invalid field, or as a conflict with what is stored.",
 		}, []string{"reason"}),
+		letters: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "dead_letters_total",
+			Help: "Rejected events kept for the dead-letter topic.",
+		}),
+		breaches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "schema_breaches_total",
+			Help: "Events whose metadata breaks the schema of their type, by type and mode: report (stored) or strict (rejected).",
+		}, []string{"type", "mode"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "group_events",
 			Help: "Events that shared one write to the store.", Buckets: prometheus.ExponentialBuckets(1, 2, 12),
@@ -69,7 +80,7 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 			Help: "Time of one write to the store, by result: ok, unstorable or failed.", Buckets: latencies,
 		}, []string{"result"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.events, m.rejected, m.group, m.writes} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.events, m.rejected, m.letters, m.breaches, m.group, m.writes} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -105,4 +116,9 @@ func (m *metrics) limited() { m.rejected.WithLabelValues(string(eventapi.RateLim
 
 func (m *metrics) reject(invalid *event.Invalid) {
 	m.rejected.WithLabelValues(string(invalid.Fields[0].Code)).Inc()
+}
+
+// breach counts an event that breaks its schema. Only types that have one get here.
+func (m *metrics) breach(eventType string, mode schemas.Mode) {
+	m.breaches.WithLabelValues(eventType, string(mode)).Inc()
 }

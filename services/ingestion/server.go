@@ -44,6 +44,7 @@ type Server struct {
 	keepers   sync.WaitGroup
 	stopKeys  context.CancelFunc
 	stopping  atomic.Bool
+	lettering chan struct{} // has a place for each request that may keep letters now
 }
 
 // New returns a server whose writers run. Run it once, or Close it.
@@ -54,7 +55,7 @@ func New(config Config) (*Server, error) {
 	if config.RequireKey && config.Keys == nil {
 		return nil, errors.New("ingestion that requires API keys needs to know where they are")
 	}
-	s := &Server{config: config.withDefaults()}
+	s := &Server{config: config.withDefaults(), lettering: make(chan struct{}, lettersAtOnce)}
 	s.decoder = event.NewDecoder(s.config.Rules)
 	s.bodies.New = func() any { return new(bytes.Buffer) }
 	var err error

@@ -163,6 +163,7 @@ func TestAPI(t *testing.T) {
 	t.Run("operations", func(t *testing.T) { testOperations(t, c) })
 	t.Run("slow body", func(t *testing.T) { testSlowBody(t, c) })
 	t.Run("panic", func(t *testing.T) { testPanic(t, c) })
+	t.Run("schemas", func(t *testing.T) { testSchemas(t, c) })
 	c.complete(t)
 }
 

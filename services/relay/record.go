@@ -9,14 +9,14 @@ import (
 	"github.com/gamemetrics/gmctl/internal/topics"
 )
 
-// The headers of a record in topics.DeadLetter that the relay made.
+// The headers of a record in topics.DeadLetter.
 const (
 	HeaderReason   = "gmctl-dlq-reason"   // a Reason
 	HeaderDetail   = "gmctl-dlq-detail"   // the error, as the system said it
-	HeaderSource   = "gmctl-dlq-source"   // who gave up: relay
+	HeaderSource   = "gmctl-dlq-source"   // who gave up: ingestion or relay
 	HeaderTopic    = "gmctl-dlq-topic"    // where the event should have gone
-	HeaderEventID  = "gmctl-dlq-event-id" // with it the event is found in PostgreSQL
-	HeaderPosition = "gmctl-dlq-position" // place in the commit order, xid/seq
+	HeaderEventID  = "gmctl-dlq-event-id" // of an event that the relay gave up: with it the event is found in PostgreSQL
+	HeaderPosition = "gmctl-dlq-position" // place in the commit order, xid/seq; the relay's only
 )
 
 // Reason says why an event could not be published.

@@ -118,7 +118,7 @@ func (s *session) resume(ctx context.Context) (*Cursor, error) {
 // needed are the topics that the relay writes to.
 func needed() []topics.Topic {
 	return slices.DeleteFunc(topics.All(), func(t topics.Topic) bool {
-		return t.Name != topics.EventsRaw && t.Name != topics.DeadLetter && t.Name != topics.RelayCursor
+		return t.Name != topics.EventsRaw && t.Name != topics.DeadLetter && t.Name != topics.Erasures && t.Name != topics.RelayCursor
 	})
 }
 

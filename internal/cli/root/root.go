@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/cli/completion"
+	"github.com/gamemetrics/gmctl/internal/cli/dlq"
 	"github.com/gamemetrics/gmctl/internal/cli/doctor"
 	"github.com/gamemetrics/gmctl/internal/cli/eject"
 	"github.com/gamemetrics/gmctl/internal/cli/events"
@@ -22,7 +23,9 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/nodes"
 	"github.com/gamemetrics/gmctl/internal/cli/parts"
 	"github.com/gamemetrics/gmctl/internal/cli/plan"
+	"github.com/gamemetrics/gmctl/internal/cli/players"
 	"github.com/gamemetrics/gmctl/internal/cli/psql"
+	"github.com/gamemetrics/gmctl/internal/cli/schemas"
 	"github.com/gamemetrics/gmctl/internal/cli/serve"
 	"github.com/gamemetrics/gmctl/internal/cli/status"
 	"github.com/gamemetrics/gmctl/internal/cli/teardown"
@@ -65,6 +68,9 @@ machine, in the background, with no cloud account and nothing to install.`,
 	group(cmd, "Events, Kafka, PostgreSQL",
 		events.NewCommand(f),
 		meantBy(keys.NewCommand(f), "key", "apikey", "apikeys", "token", "tokens"),
+		schemas.NewCommand(f),
+		players.NewCommand(f),
+		meantBy(dlq.NewCommand(f), "deadletters", "dead-letters"),
 		kafka.NewCommand(f),
 		meantBy(psql.NewCommand(f), "sql", "db"),
 	)

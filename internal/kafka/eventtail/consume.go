@@ -116,6 +116,9 @@ func (r *reader) hand(record *kgo.Record, each func(Event) bool) bool {
 			return true
 		}
 	}
+	if record.Value == nil { // the player was erased
+		return true
+	}
 	received, err := event.DecodeReceived(record.Value)
 	if err != nil {
 		r.opts.Warn(fmt.Errorf("partition %d, offset %d holds no event: %w", record.Partition, record.Offset, err))

@@ -12,6 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 	"github.com/gamemetrics/gmctl/services/ingestion"
@@ -39,6 +40,8 @@ type Options struct {
 	ShutdownGrace time.Duration
 	BacklogQuota  int64
 	Retention     int // days; 0: for ever
+	SchemaMode    string
+	DeadLetters   bool
 }
 
 // NewCommand returns `gmctl serve ingestion`.
@@ -90,6 +93,8 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.DurationVar(&opts.ShutdownGrace, "shutdown-grace", 15*time.Second, "how long requests in flight may take once told to stop")
 	flags.Int64Var(&opts.BacklogQuota, "backlog-quota", ingestion.DefaultBacklogQuota, "`bytes` that may be stored and not yet published, while Kafka is away, before events are answered 503; 0: no quota")
 	flags.IntVar(&opts.Retention, "retention", 0, "`days` that events are kept in PostgreSQL, by their own timestamp, if they are published by then; 0: for ever")
+	flags.StringVar(&opts.SchemaMode, "schema-mode", string(schemas.Strict), "how strictly the schemas of gmctl schemas hold at most: off, report or strict (as each `mode` says)")
+	flags.BoolVar(&opts.DeadLetters, "dead-letters", false, "keep rejected events, for the relay to publish to dlq.events")
 	flagenv.Bind(flags)
 	return cmd
 }
@@ -110,6 +115,9 @@ func (o *Options) validate() error {
 	if keep := o.keep(); keep != 0 && keep < o.MaxAge+24*time.Hour {
 		return service.Usage("--retention must be a day more than --max-age, or 0",
 			fmt.Sprintf("give it %d days or more", int((o.MaxAge+47*time.Hour).Hours()/24)))
+	}
+	if !schemas.Mode(o.SchemaMode).Valid() {
+		return service.Usage(fmt.Sprintf("--schema-mode does not take %q", o.SchemaMode), "choose off, report or strict")
 	}
 	return nil
 }

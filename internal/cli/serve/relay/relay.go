@@ -48,6 +48,9 @@ them takes over when the one that works ends, or has said nothing for --lease by
 the clock of the database. One that was frozen meanwhile and goes on is fenced by
 Kafka: it cannot publish, and stands by.
 
+The relay of the lane "main" also publishes the outbox: rejected events to
+dlq.events, and what tells of erasures to player.erasures.
+
 A database that was copied, restored or set back does not go on where the
 published events ended, and the relay refuses it. --adopt says what to do then:
 "all" publishes everything stored there (consumers see events again), "new" only

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
@@ -33,6 +35,14 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry,
 	})
 	registry.MustRegister(lagCollector{service, log})
+	outbox, closeOutbox, err := besides(ctx, database, brokers, log)
+	if err != nil {
+		return err
+	}
+	defer closeOutbox()
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "gmctl_relay_outbox_records_total", Help: "Records of the outbox (rejected events, erasures) committed to Kafka.",
+	}, func() float64 { return float64(outbox.Status().Published) }))
 
 	listener, err := o.Listener(ctx)
 	if err != nil {
@@ -46,6 +56,11 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}()
 	log.Info("relay started", "address", listener.Addr().String(), "lane", o.Lane, "brokers", brokers.Brokers)
 
+	beside, stopBeside := context.WithCancel(ctx)
+	var besideDone sync.WaitGroup
+	if o.Lane == relay.DefaultLane {
+		besideDone.Go(func() { relay.Beside(beside, service, outbox) })
+	}
 	err = service.Run(ctx)
 	if errors.Is(err, relay.ErrHistory) && o.Adopt != "" {
 		log.Warn("the database is adopted as it is", "because", err, "publishes", o.Adopt)
@@ -53,6 +68,8 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 			err = service.Run(ctx)
 		}
 	}
+	stopBeside()
+	besideDone.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if server.Shutdown(closing) != nil {
@@ -61,6 +78,15 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	<-served
 	log.Info("relay stopped", "published", service.Status().Published)
 	return err
+}
+
+// besides is the relay of the outbox, which works beside that of the events.
+func besides(ctx context.Context, database postgres.Config, brokers kafka.Config, log *slog.Logger) (outbox *relay.Relay, end func(), err error) {
+	source, err := postgres.NewOutbox(ctx, database)
+	if err != nil {
+		return nil, nil, err
+	}
+	return relay.New(relay.Config{Source: source, Kafka: brokers, Lane: postgres.OutboxLane, Log: log}), source.Close, nil
 }
 
 func adopt(ctx context.Context, cfg postgres.Config, what postgres.Adoption) error {

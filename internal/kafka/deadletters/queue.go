@@ -1,0 +1,136 @@
+package deadletters
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// Queue is the dead letters of a Kafka cluster, as one command works on them.
+type Queue struct {
+	session *kafka.Session
+	topic   string // id of the topic: one that was made again has other letters in the same places
+	by, run string
+	now     func() time.Time
+}
+
+// Connect connects; by is who works on the letters. The caller closes it.
+func Connect(ctx context.Context, cfg kafka.Config, by string, now func() time.Time) (*Queue, error) {
+	session, err := kafka.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{session: session, by: by, run: uuid.NewString(), now: now}
+	if err := q.identify(ctx); err != nil {
+		session.Close()
+		return nil, session.Explain(err)
+	}
+	return q, nil
+}
+
+func (q *Queue) identify(ctx context.Context) error {
+	found, err := kadm.NewClient(q.session.Client).ListTopics(ctx, topics.DeadLetter, topics.DeadLetterState)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{topics.DeadLetter, topics.DeadLetterState} {
+		if !found.Has(name) || found[name].Err != nil {
+			return &problem.Error{What: "Kafka lacks the topic " + name, Cause: found[name].Err, Next: "make the platform's topics: gmctl up, or gmctl kafka topics create"}
+		}
+	}
+	q.topic = found[topics.DeadLetter].ID.String()
+	return nil
+}
+
+// Close ends the connections.
+func (q *Queue) Close() { q.session.Close() }
+
+// List returns the letters that the filter chooses, the oldest first.
+func (q *Queue) List(ctx context.Context, filter Filter) ([]Letter, error) {
+	states, err := q.states(ctx)
+	if err != nil {
+		return nil, q.session.Explain(err)
+	}
+	var letters []Letter
+	err = q.read(ctx, topics.DeadLetter, func(r *kgo.Record) {
+		l := letterOf(r)
+		if state, ok := states[q.key(l.ID)]; ok {
+			l.State = state
+		}
+		if filter.Match(&l) {
+			letters = append(letters, l)
+		}
+	})
+	if err != nil {
+		return nil, q.session.Explain(err)
+	}
+	slices.SortStableFunc(letters, func(a, b Letter) int { return a.Time.Compare(b.Time) })
+	return letters, nil
+}
+
+func (q *Queue) key(id string) string { return q.topic + "/" + id }
+
+func (q *Queue) states(ctx context.Context) (map[string]State, error) {
+	states := map[string]State{}
+	err := q.read(ctx, topics.DeadLetterState, func(r *kgo.Record) {
+		var next State
+		if json.Unmarshal(r.Value, &next) == nil && next.Status != "" {
+			states[string(r.Key)] = states[string(r.Key)].after(next)
+		}
+	})
+	return states, err
+}
+
+// Take claims the letters to replay them. It returns those that are now with this
+// queue; the others someone else has, or has settled.
+func (q *Queue) Take(ctx context.Context, letters []Letter) (taken []Letter, err error) {
+	return q.write(ctx, letters, Replaying)
+}
+
+// Discard says that nothing more is done about the letters. It returns those of
+// which that holds now.
+func (q *Queue) Discard(ctx context.Context, letters []Letter) (discarded []Letter, err error) {
+	return q.write(ctx, letters, Discarded)
+}
+
+// write writes that this queue brings the letters into a status, and returns those
+// that it brought there.
+func (q *Queue) write(ctx context.Context, letters []Letter, status Status) (mine []Letter, err error) {
+	for _, l := range letters {
+		err = cmp.Or(err, q.Settle(ctx, l, status))
+	}
+	if err != nil {
+		return nil, err
+	}
+	states, err := q.states(ctx)
+	if err != nil {
+		return nil, q.session.Explain(err)
+	}
+	for _, l := range letters {
+		if l.State = states[q.key(l.ID)]; l.Run == q.run && l.Status == status {
+			mine = append(mine, l)
+		}
+	}
+	return mine, nil
+}
+
+// Settle says what became of a letter that this queue has taken: Replayed, or Open
+// where it could not be.
+func (q *Queue) Settle(ctx context.Context, l Letter, status Status) error {
+	value, err := json.Marshal(State{Status: status, By: q.by, Run: q.run, At: q.now().UTC()})
+	if err != nil {
+		return err
+	}
+	record := &kgo.Record{Topic: topics.DeadLetterState, Key: []byte(q.key(l.ID)), Value: value}
+	return q.session.Explain(q.session.ProduceSync(ctx, record).FirstErr())
+}

@@ -1,0 +1,107 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+var (
+	//go:embed queries/outbox_next.sql
+	nextOfOutbox string
+	//go:embed queries/outbox_lag.sql
+	measureOutbox string
+	//go:embed queries/outbox_insert.sql
+	insertIntoOutbox string
+)
+
+// OutboxLane is the lane on which the outbox is published.
+const OutboxLane = "outbox"
+
+// Outbox reads the table outbox in commit order, for a relay on OutboxLane: records
+// that are no stored events.
+type Outbox struct{ *Source }
+
+var _ relay.Source = (*Outbox)(nil)
+
+// NewOutbox returns the outbox with connections of its own; Close ends them. The
+// error is a *problem.Error.
+func NewOutbox(ctx context.Context, cfg Config) (*Outbox, error) {
+	if cfg.Application == "" {
+		cfg.Application = "gmctl relay outbox"
+	}
+	source, err := NewSource(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Outbox{source}, nil
+}
+
+// Next implements relay.Source.
+func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int) ([]relay.Event, error) {
+	rows, err := o.pool.Query(ctx, nextOfOutbox, after.Xid, after.Seq, limit)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e relay.Event, err error) {
+		r := &kgo.Record{}
+		var headers []string
+		var at time.Time
+		err = row.Scan(&e.Xid, &e.Seq, &e.EventID, &r.Topic, &e.PlayerID, &r.Value, &headers, &at)
+		r.Timestamp = at
+		if e.PlayerID != "" {
+			r.Key = []byte(e.PlayerID)
+		}
+		for i := 0; i+1 < len(headers); i += 2 {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
+		}
+		e.Record = r
+		return e, err
+	})
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	return events, nil
+}
+
+// Lag implements relay.Source.
+func (o *Outbox) Lag(ctx context.Context, after relay.Position) (relay.Lag, error) {
+	return o.lag(ctx, measureOutbox, after)
+}
+
+// OutboxKept is how long rejected events stay in the outbox: as long as in Kafka.
+const OutboxKept = 30 * 24 * time.Hour
+
+// pruned is how many rows one statement deletes at most: it holds their locks.
+const pruned = 1000
+
+// PruneOutbox deletes the rejected events that are older than OutboxKept.
+func PruneOutbox(ctx context.Context, pool *Pool) error {
+	for {
+		var deleted int64
+		if err := pool.QueryRow(ctx, "SELECT prune_outbox($1, $2)", time.Now().Add(-OutboxKept), pruned).Scan(&deleted); err != nil {
+			return Explain(err, pool.Config().ConnString())
+		}
+		if deleted < pruned {
+			return nil
+		}
+	}
+}
+
+// KeepOutboxShort prunes the outbox, now and once an hour, until ctx ends. A
+// failure is told to report and tried again.
+func KeepOutboxShort(ctx context.Context, pool *Pool, report func(error)) {
+	for {
+		if err := PruneOutbox(ctx, pool); err != nil && ctx.Err() == nil {
+			report(err)
+		}
+		if !sleep(ctx, time.Hour) {
+			return
+		}
+	}
+}
