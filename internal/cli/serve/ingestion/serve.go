@@ -50,6 +50,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if o.Migrate {
 		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schema", Ping: schema.ping})
 	}
+	registry := schemas.NewRegistry(postgres.NewSchemas(pool).Active, log)
 	keepers.Go(func() {
 		if o.Migrate {
 			schema.run(keeping)
@@ -57,18 +58,19 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		if o.Retention > 0 {
 			keepers.Go(func() { o.retain(keeping, store, log) })
 		}
+		if o.SchemaMode != string(schemas.Off) {
+			keepers.Go(func() { registry.Run(keeping) })
+		}
 		keepers.Go(func() {
 			postgres.KeepOutboxShort(keeping, pool, func(err error) { log.Warn("old rejected events could not be deleted", "error", err) })
 		})
 		store.Maintain(keeping, func(err error) { log.Warn("day partitions could not be made ahead", "error", err) })
 	})
 
-	registry := schemas.NewRegistry(postgres.NewSchemas(pool).Active, log)
 	config.Schemas, config.SchemaMode = registry, schemas.Mode(o.SchemaMode)
 	config.Letters, config.DeadLetters = postgres.NewLetters(pool, nil), o.DeadLetters
 	if config.SchemaMode != schemas.Off {
 		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schemas", Ping: registry.Ready})
-		keepers.Go(func() { registry.Run(keeping) })
 	}
 	service, err := ingestion.New(config)
 	if err != nil {
