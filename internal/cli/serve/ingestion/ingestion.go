@@ -94,7 +94,7 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.Int64Var(&opts.BacklogQuota, "backlog-quota", ingestion.DefaultBacklogQuota, "`bytes` that may be stored and not yet published, while Kafka is away, before events are answered 503; 0: no quota")
 	flags.IntVar(&opts.Retention, "retention", 0, "`days` that events are kept in PostgreSQL, by their own timestamp, if they are published by then; 0: for ever")
 	flags.StringVar(&opts.SchemaMode, "schema-mode", string(schemas.Strict), "how strictly the schemas of gmctl schemas hold at most: off, report or strict (as each `mode` says)")
-	flags.BoolVar(&opts.DeadLetters, "dead-letters", false, "keep rejected events, for the relay to publish to dlq.events")
+	flags.BoolVar(&opts.DeadLetters, "dead-letters", false, "keep rejected events of requests without an API key (a key says it for its own), for the relay to publish to dlq.events")
 	flagenv.Bind(flags)
 	return cmd
 }
