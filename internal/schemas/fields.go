@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -30,11 +31,11 @@ func fieldsOf(invalid *jsonschema.ValidationError) []event.FieldError {
 		switch k := breach.ErrorKind.(type) {
 		case *kind.Required:
 			for _, missing := range k.Missing {
-				add(append(at[:len(at):len(at)], missing), "is required by the schema of its event type")
+				add(append(slices.Clip(at), missing), "is required by the schema of its event type")
 			}
 		case *kind.AdditionalProperties:
 			for _, property := range k.Properties {
-				add(append(at[:len(at):len(at)], property), "is not a field of the schema of its event type")
+				add(append(slices.Clip(at), property), "is not a field of the schema of its event type")
 			}
 		default:
 			add(at, "breaks the schema of its event type: "+words(breach.ErrorKind))

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
@@ -135,5 +136,36 @@ func TestALargeLetterIsCut(t *testing.T) {
 	large := `{"playerId":"p","x":"` + strings.Repeat("y", 600<<10) + `"}`
 	if got := a.send(t, "POST", batch, "["+large+"]", nil); got.status != 207 || len(box.letters) != 1 || len(box.letters[0].Body) != ingestion.MaxLetter {
 		t.Errorf("%d, %d letters", got.status, len(box.letters))
+	}
+}
+
+// A key decides for its own events, within what the server allows.
+func TestAKeyDecidesWhatIsRejectedAndKept(t *testing.T) {
+	table, box := &keys{}, &mailbox{}
+	strict := table.add(apikey.Key{Settings: apikey.Settings{SchemaMode: apikey.SchemaStrict, DeadLetters: true}})
+	lax := table.add(apikey.Key{Settings: apikey.Settings{SchemaMode: apikey.SchemaOff}})
+	for _, test := range []struct {
+		key     string
+		server  schemas.Mode
+		status  int
+		letters int
+	}{
+		{strict, schemas.Strict, 400, 1},
+		{strict, schemas.Report, 201, 0},
+		{lax, schemas.Strict, 201, 0},
+	} {
+		box.letters = nil
+		a := guarded(t, newContract(t), table, func(config *ingestion.Config) {
+			config.Letters, config.DeadLetters, config.Schemas, config.SchemaMode = box, true, demanding{mode: schemas.Strict}, test.server
+		})
+		bearer := map[string]string{"Authorization": "Bearer " + test.key}
+		if got := a.send(t, "POST", single, valid, bearer); got.status != test.status || len(box.letters) != test.letters {
+			t.Errorf("%+v: %d %s, %d letters", test, got.status, got.body, len(box.letters))
+		}
+		if test.key == lax {
+			if got := a.send(t, "POST", single, "{}", bearer); got.status != 400 || len(box.letters) != 0 {
+				t.Errorf("a key without dead letters: %d, %d letters", got.status, len(box.letters))
+			}
+		}
 	}
 }
