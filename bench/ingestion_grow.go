@@ -76,11 +76,11 @@ func (s *scale) memory(ctx context.Context, g *grounds, print func(figure)) erro
 				}
 				sum := 0.0
 				for _, process := range []*service{api, relay} {
-					resident, err := process.resident()
+					held, err := resident(process.command.Process.Pid)
 					if err != nil {
 						return err
 					}
-					sum += resident
+					sum += held
 				}
 				samples = append(samples, sum)
 			}

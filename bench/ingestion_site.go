@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/shirou/gopsutil/v4/process"
 
 	platform "github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/kafka"
@@ -170,20 +169,6 @@ func (s *service) stop() error {
 		return fmt.Errorf("%s: %w\n%s", s.command, err, &s.output)
 	}
 	return nil
-}
-
-// resident is the memory that the process holds, in MiB. Pages that ingestion and
-// relay share, those of their program, count for half in each (PSS).
-func (s *service) resident() (float64, error) {
-	p, err := process.NewProcess(int32(s.command.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	maps, err := p.MemoryMaps(true)
-	if err != nil {
-		return 0, err
-	}
-	return float64((*maps)[0].Pss) / (1 << 10), nil
 }
 
 // peer starts this program as one of the peers.

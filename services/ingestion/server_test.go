@@ -152,6 +152,7 @@ func nested(levels int) string {
 func TestAPI(t *testing.T) {
 	c := newContract(t)
 	t.Run("events", func(t *testing.T) { testEvents(t, c) })
+	t.Run("repeated events", func(t *testing.T) { testRepeatedEvents(t, c) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, c) })
 	t.Run("requests", func(t *testing.T) { testRequests(t, c) })
 	t.Run("limits", func(t *testing.T) { testLimits(t, c) })
@@ -235,6 +236,10 @@ func testEvents(t *testing.T, c *contract) {
 			}
 		})
 	}
+}
+
+func testRepeatedEvents(t *testing.T, c *contract) {
+	a := serve(t, c, nil)
 	t.Run("all invalid fields at once", func(t *testing.T) {
 		got := a.send(t, "POST", single, `{"playerId":7,"eventType":"?","timestamp":"now"}`, nil).failure(t)
 		if len(got.Error.Fields) != 3 {
