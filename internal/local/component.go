@@ -33,6 +33,16 @@ type measured interface {
 	figures(ctx context.Context) []engine.Figure
 }
 
+// relying is a component that must start again when what it relies on has moved.
+type relying interface {
+	stale() bool
+}
+
+// released is told when its component is no longer wanted.
+type released interface {
+	release()
+}
+
 // announcer is how a component tells what it is doing.
 type announcer struct {
 	doing func(message string) // while starting
@@ -128,6 +138,9 @@ func (r *runner) start(ctx context.Context) {
 	go func(ended chan struct{}) {
 		defer close(ended)
 		r.keep(ctx)
+		if c, ok := r.component.(released); ok {
+			c.release()
+		}
 	}(r.ended)
 }
 
@@ -239,6 +252,9 @@ func (r *runner) snapshot(ctx context.Context, figures bool) Status {
 	r.mu.Lock()
 	status := r.status
 	r.mu.Unlock()
+	if c, ok := r.component.(relying); ok && c.stale() && (status.State == engine.StateReady || status.State == engine.StateDegraded) {
+		status.State, status.Message = engine.StateStarting, "what it relies on has moved to another port"
+	}
 	if m, ok := r.component.(measured); ok && figures && status.State != engine.StateAbsent {
 		status.Figures = m.figures(ctx)
 	}

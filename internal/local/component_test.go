@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,6 +269,48 @@ func TestFiguresAreThoseOfWhatRuns(t *testing.T) {
 		}
 		if s := r.snapshot(t.Context(), false); s.Figures != nil {
 			t.Errorf("not asked for figures, it says %+v", s)
+		}
+		if err := r.stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// anchored runs at an address of something that can move.
+type anchored struct {
+	reliance
+	scripted
+}
+
+// From the moment that something has moved, nothing that ran at its old place
+// counts as ready: not only from when the component has noticed.
+func TestWhatReliesOnSomethingMovedIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var address atomic.Pointer[string]
+		move := func(to string) { address.Store(&to) }
+		move("here")
+		c := &anchored{}
+		c.attempt = func(_ int, ctx context.Context, say announcer) error {
+			held, cancel := c.hold(ctx, anchor{"the thing", *address.Load(), func() (string, bool) { return *address.Load(), *address.Load() != "" }})
+			defer cancel()
+			return ended(held, serves(held, say))
+		}
+		r := newRunner("thing", c, slog.New(slog.DiscardHandler))
+		r.start(t.Context())
+		if s := r.settled(); s.State != engine.StateReady {
+			t.Errorf("it is %+v", s)
+		}
+		move("") // down, to come back
+		if s := r.settled(); s.State != engine.StateReady {
+			t.Errorf("while the thing is down it is %+v", s)
+		}
+		move("there")
+		if s := r.snapshot(t.Context(), false); s.State != engine.StateStarting || s.Message == "" {
+			t.Errorf("after the move it is %+v", s)
+		}
+		time.Sleep(time.Second)
+		if s := r.settled(); s.State != engine.StateReady || s.Restarts != 1 {
+			t.Errorf("in the end it is %+v", s)
 		}
 		if err := r.stop(t.Context()); err != nil {
 			t.Error(err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,12 +17,21 @@ import (
 
 // ingestionComponent is the ingestion service in this process.
 type ingestionComponent struct {
+	reliance
 	spec     Spec
-	ports    *ports
+	port     keptPort
 	log      *slog.Logger
 	database func() (url string, up bool)
 	stored   chan<- struct{} // told when something new is stored
 }
+
+var (
+	_ relying  = (*ingestionComponent)(nil)
+	_ released = (*ingestionComponent)(nil)
+)
+
+// release implements released.
+func (i *ingestionComponent) release() { i.port.release() }
 
 // errNoDatabase is why a component that needs PostgreSQL does not start.
 var errNoDatabase = errors.New("PostgreSQL is not up")
@@ -56,24 +63,19 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	if err != nil {
 		return err
 	}
-	port, err := i.ports.take(Ingestion)
+	listener, err := i.port.lend()
 	if err != nil {
 		return err
 	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
+	address := listener.Addr().String()
 	var maintenance sync.WaitGroup
 	defer maintenance.Wait()
-	ctx, cancel := whileAt(ctx, "PostgreSQL", url, i.database)
+	ctx, cancel := i.hold(ctx, anchor{"PostgreSQL", url, i.database})
 	defer cancel()
 	maintenance.Go(func() {
 		store.Maintain(ctx, func(err error) { i.log.Warn("the coming days' partitions could not be made", "error", err) })
 	})
 	if err := registry.Refresh(ctx); err != nil {
-		listener.Close()
 		return err
 	}
 	maintenance.Go(func() { registry.Run(ctx) })

@@ -17,6 +17,7 @@ import (
 
 // relayComponent is the relay in this process.
 type relayComponent struct {
+	reliance
 	log      *slog.Logger
 	database func() (url string, up bool)
 	brokers  func() (cfg kafka.Config, up bool)
@@ -24,7 +25,10 @@ type relayComponent struct {
 	relay    atomic.Pointer[relay.Relay] // nil while it is not up
 }
 
-var _ measured = (*relayComponent)(nil)
+var (
+	_ measured = (*relayComponent)(nil)
+	_ relying  = (*relayComponent)(nil)
+)
 
 func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	url, up := r.database()
@@ -51,21 +55,19 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	records := relay.New(relay.Config{Source: outbox, Kafka: brokers, Lane: postgres.OutboxLane, Log: r.log})
 	r.relay.Store(service)
 	defer r.relay.Store(nil)
-	ctx, cancel := whileAt(ctx, "PostgreSQL", url, r.database)
-	defer cancel()
-	ctx, cancel = whileAt(ctx, "Kafka", strings.Join(brokers.Brokers, ","), func() (string, bool) {
+	held, cancel := r.hold(ctx, anchor{"PostgreSQL", url, r.database}, anchor{"Kafka", strings.Join(brokers.Brokers, ","), func() (string, bool) {
 		now, up := r.brokers()
 		return strings.Join(now.Brokers, ","), up
-	})
+	}})
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- service.Run(ctx) }()
+	go func() { done <- service.Run(held) }()
 	var beside sync.WaitGroup
 	defer beside.Wait()
-	ctx, stopBeside := context.WithCancel(ctx)
+	working, stopBeside := context.WithCancel(held)
 	defer stopBeside()
-	beside.Go(func() { relay.Beside(ctx, service, records) })
-	return ended(ctx, r.follow(service, done, say))
+	beside.Go(func() { relay.Beside(working, service, records) })
+	return ended(held, r.follow(service, done, say))
 }
 
 // follow tells the relay's state until it has ended.

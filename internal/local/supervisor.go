@@ -74,7 +74,7 @@ func Serve(ctx context.Context, spec Spec) (err error) {
 	for name, c := range map[string]component{
 		Postgres:  database,
 		Kafka:     broker,
-		Ingestion: &ingestionComponent{spec: spec, ports: s.ports, log: logs.logger(Ingestion), database: database.connection, stored: wake},
+		Ingestion: &ingestionComponent{spec: spec, port: keptPort{name: Ingestion, ports: s.ports}, log: logs.logger(Ingestion), database: database.connection, stored: wake},
 		Relay:     &relayComponent{log: logs.logger(Relay), database: database.connection, brokers: broker.connection, wake: wake},
 	} {
 		s.runners[name] = newRunner(name, c, s.log.With("component", name))
