@@ -58,6 +58,7 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	registry := schemas.NewRegistry(postgres.NewSchemas(pool).Active, i.log)
 	service, err := ingestion.New(ingestion.Config{
 		Store: store, Keys: postgres.NewKeys(pool), Rules: rules, Log: i.log, Backlog: store, BacklogQuota: ingestion.DefaultBacklogQuota,
+		Reader: store, OpenHere: true,
 		Schemas: registry, Letters: postgres.NewLetters(pool, nil), DeadLetters: true,
 	})
 	if err != nil {

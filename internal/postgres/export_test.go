@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -19,6 +21,16 @@ func ExplainNext(ctx context.Context, s *Source) (string, error) {
 		return "", err
 	}
 	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE next('1000', 5, 1000)")
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
+}
+
+// ExplainPlayerEvents returns the plan of a look at a player's latest events.
+func ExplainPlayerEvents(ctx context.Context, s *Store, player string, limit int) (string, error) {
+	rows, err := s.pool.Query(ctx, "EXPLAIN "+findPlayerEvents, player, nil, time.Now(), uuid.Max, limit)
 	if err != nil {
 		return "", err
 	}

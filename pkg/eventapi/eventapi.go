@@ -15,6 +15,19 @@ const (
 	OpenAPIPath = "/openapi.json"        // GET: the API's description
 )
 
+// The paths that read what is stored, for who looks for a fault. They take an
+// administrator's API key. What stands in braces is escaped as a segment of a path.
+const (
+	EventPath        = "/api/v1/events/{eventId}"          // GET the events that have an id
+	PlayerEventsPath = "/api/v1/players/{playerId}/events" // GET a player's events, the latest first
+)
+
+// The query parameters of PlayerEventsPath.
+const (
+	LimitParameter  = "limit"  // events in an answer: 1 to MaxPage
+	BeforeParameter = "before" // Events.Next of an earlier answer, or a time: only what is before it
+)
+
 // The query parameters that stand in for headers, for who can send none:
 // navigator.sendBeacon.
 const (
@@ -56,6 +69,12 @@ const (
 	MaxBatch     = 1000     // events in a batch
 )
 
+// The lengths of an answer to PlayerEventsPath.
+const (
+	DefaultPage = 50  // events
+	MaxPage     = 500 // events
+)
+
 // Accepted is the answer to an event that is stored, whether this request or
 // an earlier one stored it. Status 201.
 type Accepted struct {
@@ -88,6 +107,21 @@ type BatchResult struct {
 	Error   *Error `json:"error,omitempty"`   // if rejected
 }
 
+// Events is the answer to a request that reads.
+type Events struct {
+	Events []StoredEvent `json:"events"`
+	// Next is BeforeParameter of the request for those that come after these; empty:
+	// there are none.
+	Next string `json:"next,omitempty"`
+}
+
+// StoredEvent is an event as it is stored.
+type StoredEvent struct {
+	event.Received
+	TestRun     string `json:"testRun,omitempty"`     // of the test that sent it
+	TraceParent string `json:"traceparent,omitempty"` // W3C trace context of the request that brought it
+}
+
 // Failure is the answer to a request that failed as a whole.
 type Failure struct {
 	Error     Error  `json:"error"`
@@ -109,6 +143,7 @@ const (
 	InvalidEvent         Code = "invalid-event"          // 400; Error.Fields says where
 	InvalidBatch         Code = "invalid-batch"          // 400: the body is not a list of events
 	InvalidHeader        Code = "invalid-header"         // 400; Error.Fields names it
+	InvalidParameter     Code = "invalid-parameter"      // 400; Error.Fields names it: a part of the path or the query
 	InvalidEncoding      Code = "invalid-encoding"       // 400: the body is not what Content-Encoding says
 	BodyIncomplete       Code = "body-incomplete"        // 400: the connection ended within the body
 	Unauthorized         Code = "unauthorized"           // 401, with WWW-Authenticate: no API key, or none that is valid

@@ -25,6 +25,11 @@ type Config struct {
 	Keys       keyring.Source // where API keys are looked up; nil: there are none
 	RequireKey bool           // a request without a valid API key is turned away
 
+	Reader Reader // where stored events are read; nil: the API does not read
+	// OpenHere lets requests read without a key that come from this machine and call
+	// it by a name of loopback. With a proxy on this machine that is everybody.
+	OpenHere bool
+
 	Limits Limits // how many events a second are taken; none
 	// Origins are those of the web pages that may use the API, beside those that
 	// keys name; * for all.

@@ -86,6 +86,7 @@ func (c *contract) validate(t testing.TB, pointer string, value any) {
 // check holds one answer to the document.
 func (c *contract) check(t testing.TB, method, path string, status int, header http.Header, body []byte) {
 	t.Helper()
+	path = c.pattern(path)
 	pointer := fmt.Sprintf("/paths/%s/%s/responses/%d", escape(path), strings.ToLower(method), status)
 	switch status { // OpenAPI has no place for them beside the paths and methods that are there
 	case http.StatusNotFound:
@@ -131,6 +132,23 @@ func (c *contract) check(t testing.TB, method, path string, status int, header h
 	c.validate(t, at+"/schema", value)
 	c.remember(fmt.Sprintf("%s %s %d", method, path, status))
 	c.rememberCodes(value)
+}
+
+// pattern returns how the document calls a path.
+func (c *contract) pattern(path string) string {
+	paths := c.document["paths"].(map[string]any)
+	if _, ok := paths[path]; ok {
+		return path
+	}
+	for pattern := range paths {
+		before, rest, named := strings.Cut(pattern, "{")
+		_, after, _ := strings.Cut(rest, "}")
+		name, begins := strings.CutPrefix(path, before)
+		if name, ends := strings.CutSuffix(name, after); named && begins && ends && !strings.Contains(name, "/") {
+			return pattern
+		}
+	}
+	return path
 }
 
 func (c *contract) remember(what string) {

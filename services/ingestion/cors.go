@@ -29,7 +29,7 @@ var corsHeaders = strings.Join([]string{ //nolint:gochecknoglobals // never chan
 // nothing away: no cookie and no login of the browser means anything here.
 func (s *Server) allowOrigin(w *responseWriter, r *http.Request, route route) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" {
+	if origin == "" || route[http.MethodPost] == nil { // what is read is for no web page
 		return false
 	}
 	header := w.Header()

@@ -1,8 +1,11 @@
 package ingestion_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +17,9 @@ import (
 
 // poison in a player id makes memory refuse the record's data.
 const poison = "poison"
+
+// errPanic, where memory is set down with it, has it panic when it is read.
+var errPanic = errors.New("the reader panics")
 
 // memory is a Store that keeps its promise as long as the process lives, and
 // fails the way PostgreSQL does when told to.
@@ -99,4 +105,45 @@ func (m *memory) stored() []ingestion.Record {
 		all = append(all, r)
 	}
 	return all
+}
+
+var _ ingestion.Reader = (*memory)(nil)
+
+func (m *memory) Event(ctx context.Context, game string, id uuid.UUID) ([]ingestion.Record, error) {
+	found, err := m.find(ctx, func(r ingestion.Record) bool { return r.EventID == id && (game == "" || r.Game == game) })
+	slices.Reverse(found)
+	return found, err
+}
+
+func (m *memory) PlayerEvents(ctx context.Context, game, player string, before ingestion.Position, limit int) ([]ingestion.Record, error) {
+	found, err := m.find(ctx, func(r ingestion.Record) bool {
+		earlier := r.Timestamp.Compare(before.Timestamp)
+		if earlier == 0 {
+			earlier = bytes.Compare(r.EventID[:], before.EventID[:])
+		}
+		return r.PlayerID == player && (game == "" || r.Game == game) && (before == ingestion.Position{} || earlier < 0)
+	})
+	return found[:min(limit, len(found))], err
+}
+
+// find returns the records that match, the latest first.
+func (m *memory) find(ctx context.Context, match func(ingestion.Record) bool) ([]ingestion.Record, error) {
+	m.mu.Lock()
+	delay, down := m.delay, m.down
+	m.mu.Unlock()
+	if errors.Is(down, errPanic) {
+		panic(errPanic)
+	}
+	if delay > 0 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if down != nil {
+		return nil, down
+	}
+	found := slices.DeleteFunc(m.stored(), func(r ingestion.Record) bool { return !match(r) })
+	slices.SortFunc(found, func(a, b ingestion.Record) int {
+		return cmp.Or(b.Timestamp.Compare(a.Timestamp), bytes.Compare(b.EventID[:], a.EventID[:]))
+	})
+	return found, nil
 }

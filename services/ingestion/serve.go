@@ -43,12 +43,12 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 		}
 	}()
 
-	route, ok := s.routes[r.URL.Path]
-	if !ok {
+	route, pattern := s.route(r)
+	if route == nil {
 		w.fail(http.StatusNotFound, eventapi.NotFound, fmt.Sprintf("there is no %s here; %s describes the API", shown(r.URL.Path), eventapi.OpenAPIPath))
 		return
 	}
-	name = r.URL.Path
+	name = pattern
 	if s.allowOrigin(w, r, route) {
 		return
 	}
@@ -56,10 +56,21 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	if !ok {
 		allowed := strings.Join(route.methods(), ", ")
 		w.Header().Set("Allow", allowed)
-		w.fail(http.StatusMethodNotAllowed, eventapi.MethodNotAllowed, fmt.Sprintf("%s does not take %s, only %s", r.URL.Path, shown(r.Method), allowed))
+		w.fail(http.StatusMethodNotAllowed, eventapi.MethodNotAllowed, fmt.Sprintf("%s does not take %s, only %s", pattern, shown(r.Method), allowed))
 		return
 	}
 	handler(w, r)
+}
+
+// route returns what answers the request's path, and how metrics call it; nil: there
+// is no such path.
+func (s *Server) route(r *http.Request) (_ route, pattern string) {
+	if found, ok := s.routes[r.URL.Path]; ok {
+		return found, r.URL.Path
+	}
+	pattern, name := patternOf(r.URL)
+	r.SetPathValue(pathName, name)
+	return s.named[pattern], pattern
 }
 
 func (s *Server) answerPanic(w *responseWriter, r *http.Request, cause any) {

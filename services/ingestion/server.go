@@ -36,7 +36,8 @@ type Server struct {
 	metrics   *metrics
 	backlog   *backlogGauge
 	routes    map[string]route
-	bodies    sync.Pool // of *bytes.Buffer
+	named     map[string]route // by pattern: of paths that name what they are about
+	bodies    sync.Pool        // of *bytes.Buffer
 	unpackers unpackers
 	keys      *keyring.Ring // nil: there are no API keys
 	limiter   limiter
@@ -45,6 +46,7 @@ type Server struct {
 	stopKeys  context.CancelFunc
 	stopping  atomic.Bool
 	lettering chan struct{} // has a place for each request that may keep letters now
+	reading   chan struct{} // has a place for each request that may read now
 }
 
 // New returns a server whose writers run. Run it once, or Close it.
@@ -55,7 +57,7 @@ func New(config Config) (*Server, error) {
 	if config.RequireKey && config.Keys == nil {
 		return nil, errors.New("ingestion that requires API keys needs to know where they are")
 	}
-	s := &Server{config: config.withDefaults(), lettering: make(chan struct{}, lettersAtOnce)}
+	s := &Server{config: config.withDefaults(), lettering: make(chan struct{}, lettersAtOnce), reading: make(chan struct{}, readsAtOnce)}
 	s.decoder = event.NewDecoder(s.config.Rules)
 	s.bodies.New = func() any { return new(bytes.Buffer) }
 	var err error
@@ -85,6 +87,12 @@ func New(config Config) (*Server, error) {
 		eventapi.ReadyPath:   {http.MethodGet: s.getReady},
 		eventapi.MetricsPath: {http.MethodGet: s.metrics.handler.ServeHTTP},
 		eventapi.OpenAPIPath: {http.MethodGet: s.getOpenAPI},
+	}
+	if s.config.Reader != nil {
+		s.named = map[string]route{
+			eventapi.EventPath:        {http.MethodGet: s.getEvent},
+			eventapi.PlayerEventsPath: {http.MethodGet: s.getPlayerEvents},
+		}
 	}
 	return s, nil
 }

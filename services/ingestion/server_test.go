@@ -159,6 +159,7 @@ func TestAPI(t *testing.T) {
 	t.Run("web pages", func(t *testing.T) { testOrigins(t, c) })
 	t.Run("origin", func(t *testing.T) { testOrigin(t, c) })
 	t.Run("keys", func(t *testing.T) { testKeys(t, c) })
+	t.Run("reading", func(t *testing.T) { testReading(t, c) })
 	t.Run("store", func(t *testing.T) { testStore(t, c) })
 	t.Run("backlog", func(t *testing.T) { testBacklog(t, c) })
 	t.Run("operations", func(t *testing.T) { testOperations(t, c) })

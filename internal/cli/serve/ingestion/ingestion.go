@@ -55,6 +55,8 @@ stored in PostgreSQL.
 
   POST /api/v1/events         one event
   POST /api/v1/events/batch   up to 1,000 events
+  GET  /api/v1/events/{eventId}, /api/v1/players/{playerId}/events
+                              what is stored, for debugging (administrator's key)
   GET  /health                200 while the process serves
   GET  /ready                 200 when events can be stored, else 503 with reasons
   GET  /metrics               Prometheus

@@ -14,8 +14,8 @@ import (
 )
 
 // spareConnections are those of the pool beside one for each writer: for
-// readiness, partitions, migration and API keys.
-const spareConnections = 4
+// readiness, partitions, migration, API keys and reading.
+const spareConnections = 6
 
 // serve runs the service and what keeps its database in shape.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
@@ -36,7 +36,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	store := postgres.NewStore(pool, nil)
 	config := o.config(senders, store, log)
-	config.Keys = postgres.NewKeys(pool)
+	config.Keys, config.Reader = postgres.NewKeys(pool), store
 	config.Backlog, config.BacklogQuota = store, o.BacklogQuota
 
 	keeping, stopKeeping := context.WithCancel(ctx)
