@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/pkg/event"
@@ -19,6 +20,7 @@ const spareConnections = 6
 
 // serve runs the service and what keeps its database in shape.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
+	service.CollectSeldom()
 	var senders ingestion.Config
 	if err := o.senders(&senders); err != nil {
 		return err

@@ -14,12 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
 // serve runs the relay and answers about it until ctx ends or the relay does.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
+	service.CollectSeldom()
 	brokers, err := o.Kafka(ctx)
 	if err != nil {
 		return err
