@@ -24,7 +24,8 @@ type Result struct {
 //
 // With an error the results are those of the events before the request that
 // failed; the first len(results) events are settled, and the others can be sent
-// again. A rejected event is no error: look at its Result.
+// again. A rejected event is no error: look at its Result. One that is too many of
+// its player (Err.Status 429) can be sent again later; a Queue does so itself.
 func (c *Client) SendBatch(ctx context.Context, events []event.Event) ([]Result, error) {
 	results := make([]Result, 0, len(events))
 	ids := make([]uuid.UUID, 0, min(len(events), eventapi.MaxBatch))
@@ -105,8 +106,11 @@ func rejection(got eventapi.BatchResult) *Error {
 
 // statusOf is the status with which an event alone would have been answered.
 func statusOf(code eventapi.Code) int {
-	if code == eventapi.Conflict {
+	switch code {
+	case eventapi.Conflict:
 		return http.StatusConflict
+	case eventapi.RateLimited:
+		return http.StatusTooManyRequests
 	}
 	return http.StatusBadRequest
 }

@@ -13,22 +13,67 @@ import (
 // errGivenUp says that the time is over in which events are tried.
 var errGivenUp = errors.New("it was tried for too long")
 
-// deliver sends a batch and settles its events. A batch that the service refuses as
-// a whole is cut in two, in order, until the event is found that it cannot take.
-// When the queue aborts, they stay as they are.
+// deliver sends a batch and settles its events. Those that are too many of their
+// player are sent again, before anything that came after them. When the queue
+// aborts, what is not settled stays as it is.
 func (l *lane) deliver(batch []*entry) {
-	q := l.queue
-	answer, err := l.send(batch)
-	switch {
-	case err == nil:
-		outcomes := make([]Outcome, len(batch))
-		for i, got := range answer.Results {
-			outcomes[i] = Outcome{EventID: batch[i].id, Fate: fateOf(got.Status), encoded: batch[i].encoded}
-			if e := rejection(got); e != nil {
-				outcomes[i].Err = e
-			}
+	q, began := l.queue, time.Now()
+	for attempt := 1; ; attempt++ {
+		answer, err := l.send(batch)
+		if err != nil {
+			l.fail(batch, err)
+			return
 		}
-		q.settle(batch, outcomes)
+		left, limited := l.settle(batch, answer.Results)
+		if len(left) == 0 {
+			return
+		}
+		if len(left) < len(batch) {
+			attempt = 1
+		}
+		batch = left
+		if q.late(began) {
+			l.fail(batch, fmt.Errorf("%w; the last answer: %w", errGivenUp, limited))
+			return
+		}
+		q.retried()
+		if q.client.pause(q.ctx, attempt, limited) != nil {
+			return
+		}
+	}
+}
+
+// limitedPause is the least wait before events are sent again that were too many
+// of their player: the limits count by the second.
+const limitedPause = time.Second
+
+// settle notes what the service answered of each event. It returns those that it
+// takes later, and why not now.
+func (l *lane) settle(batch []*entry, results []eventapi.BatchResult) (left []*entry, limited error) {
+	settled, outcomes := make([]*entry, 0, len(batch)), make([]Outcome, 0, len(batch))
+	for i, got := range results {
+		o := Outcome{EventID: batch[i].id, Fate: fateOf(got.Status), encoded: batch[i].encoded}
+		if e := rejection(got); e != nil {
+			if e.Code == eventapi.RateLimited {
+				e.RetryAfter = limitedPause
+				left, limited = append(left, batch[i]), e
+				continue
+			}
+			o.Err = e
+		}
+		settled, outcomes = append(settled, batch[i]), append(outcomes, o)
+	}
+	if len(settled) > 0 {
+		l.queue.settle(settled, outcomes)
+	}
+	return left, limited
+}
+
+// fail deals with a batch that the service does not take as a whole: it is cut in
+// two, in order, until the event is found that is in the way.
+func (l *lane) fail(batch []*entry, err error) {
+	q := l.queue
+	switch {
 	case q.ctx.Err() != nil:
 	case errors.Is(err, errGivenUp) || len(batch) == 1:
 		fate := Refused
@@ -47,6 +92,11 @@ func (l *lane) deliver(batch []*entry) {
 			l.deliver(batch[half:])
 		}
 	}
+}
+
+// late reports whether events that were first sent at began are tried no more.
+func (q *Queue) late(began time.Time) bool {
+	return q.config.Spool == nil && time.Since(began) > q.config.GiveUpAfter
 }
 
 func fateOf(s eventapi.Status) Fate {
@@ -85,7 +135,7 @@ func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 		if q.ctx.Err() != nil || hopeless(err) || faults == mostFaults {
 			return answer, err
 		}
-		if q.config.Spool == nil && time.Since(began) > q.config.GiveUpAfter {
+		if q.late(began) {
 			return answer, fmt.Errorf("%w; the last attempt: %w", errGivenUp, err)
 		}
 		q.troubled(err)
@@ -135,6 +185,13 @@ func (q *Queue) troubled(err error) {
 	if first {
 		q.config.Log.Warn("events cannot be sent; they wait", "error", err)
 	}
+}
+
+// retried counts an attempt that is made again although nothing is wrong.
+func (q *Queue) retried() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.Retries++
 }
 
 // worked notes that events can be sent.

@@ -50,6 +50,7 @@ const (
 	tooLong            // 413 for more than one event
 	halfAnswer         // fewer results than events
 	noPacking          // 415 for compressed bodies
+	playerLimit        // of each player one event is taken, and the others of the request are too many
 	troubles
 )
 
@@ -95,7 +96,7 @@ func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 	case does == noPacking && r.Header.Get("Content-Encoding") != "":
 		return refuse(http.StatusUnsupportedMediaType, eventapi.UnsupportedEncoding)
 	}
-	results := l.store(lines)
+	results := l.store(lines, does == playerLimit)
 	switch does {
 	case lostAnswer:
 		return nil, errBroken
@@ -106,7 +107,8 @@ func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-func (l *ledger) store(lines [][]byte) (results []eventapi.BatchResult) {
+func (l *ledger) store(lines [][]byte, oneOfPlayer bool) (results []eventapi.BatchResult) {
+	took := map[string]bool{}
 	for _, line := range lines {
 		var e event.Event
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -116,12 +118,15 @@ func (l *ledger) store(lines [][]byte) (results []eventapi.BatchResult) {
 		switch {
 		case e.EventType == "bad":
 			result = eventapi.BatchResult{Status: eventapi.Rejected, Error: &eventapi.Error{Code: eventapi.InvalidEvent, Message: "the event is not valid", Fields: []event.FieldError{{Field: "eventType", Code: "bad", Reason: "is bad"}}}}
+		case oneOfPlayer && took[e.PlayerID]:
+			result = eventapi.BatchResult{Status: eventapi.Rejected, Error: &eventapi.Error{Code: eventapi.RateLimited, Message: "as planned"}}
 		case l.known[e.EventID]:
 			result.Status = eventapi.Duplicate
 		default:
 			l.known[e.EventID] = true
 			l.order = append(l.order, e)
 		}
+		took[e.PlayerID] = true
 		results = append(results, result)
 	}
 	return results
