@@ -55,6 +55,8 @@ type Config struct {
 	// for its own.
 	DeadLetters bool
 
+	// AdminApart has metrics served by RunAdmin alone.
+	AdminApart bool
 	// Dependencies are checked by GET /ready after the store.
 	Dependencies []Dependency
 	// Registry takes the metrics and serves GET /metrics; a new one with those

@@ -88,6 +88,9 @@ func New(config Config) (*Server, error) {
 		eventapi.MetricsPath: {http.MethodGet: s.metrics.handler.ServeHTTP},
 		eventapi.OpenAPIPath: {http.MethodGet: s.getOpenAPI},
 	}
+	if s.config.AdminApart {
+		delete(s.routes, eventapi.MetricsPath)
+	}
 	if s.config.Reader != nil {
 		s.named = map[string]route{
 			eventapi.EventPath:        {http.MethodGet: s.getEvent},

@@ -22,6 +22,9 @@ import (
 type Options struct {
 	service.Options
 
+	Admin         string // host:port; empty: none
+	TLSCert       string // file; empty: plain HTTP
+	TLSKey        string // file
 	Migrate       bool
 	RequireKey    bool
 	Limits        ingestion.Limits
@@ -59,7 +62,7 @@ stored in PostgreSQL.
                               what is stored, for debugging (administrator's key)
   GET  /health                200 while the process serves
   GET  /ready                 200 when events can be stored, else 503 with reasons
-  GET  /metrics               Prometheus
+  GET  /metrics               Prometheus; with --admin-listen only there
   GET  /openapi.json          the description of all this
 
 ` + service.Configuration + `
@@ -81,6 +84,9 @@ when the requests in flight are answered. Logs go to stderr.`,
 	}
 	flags := cmd.Flags()
 	opts.Define(flags, service.Purpose{Port: 8080, Listens: "serve on", Database: "store in"})
+	flags.StringVar(&opts.Admin, "admin-listen", "", "`address` to serve /metrics, /health, /ready and Go's profiles (/debug/pprof/) on; /metrics is on --listen no more then")
+	flags.StringVar(&opts.TLSCert, "tls-cert", "", "`file` of the certificate, and those that sign it, in PEM: serve HTTPS on --listen; a new one is taken without a restart")
+	flags.StringVar(&opts.TLSKey, "tls-key", "", "`file` of its key, in PEM")
 	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
 	opts.defineSenders(flags)
 	flags.DurationVar(&opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
@@ -117,6 +123,9 @@ func (o *Options) validate() error {
 	if keep := o.keep(); keep != 0 && keep < o.MaxAge+24*time.Hour {
 		return service.Usage("--retention must be a day more than --max-age, or 0",
 			fmt.Sprintf("give it %d days or more", int((o.MaxAge+47*time.Hour).Hours()/24)))
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return service.Usage("--tls-cert and --tls-key go together", "give both, or none for plain HTTP")
 	}
 	if !schemas.Mode(o.SchemaMode).Valid() {
 		return service.Usage(fmt.Sprintf("--schema-mode does not take %q", o.SchemaMode), "choose off, report or strict")

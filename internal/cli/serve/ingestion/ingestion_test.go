@@ -177,6 +177,8 @@ func TestServeRefusesWhatCannotBeMeant(t *testing.T) {
 		{"a negative rate", []string{"--player-rate=-1"}, "", "a rate cannot be negative", exitcode.Usage},
 		{"what is no network", []string{"--self-network=office"}, "", `--self-network "office" is no network`, exitcode.Usage},
 		{"a log level", []string{"--log-level=loud"}, "", `no log level "loud"`, exitcode.Usage},
+		{"a certificate without its key", []string{"--tls-cert=tls.crt"}, "", "--tls-cert and --tls-key go together", exitcode.Usage},
+		{"a certificate that is not there", []string{"--tls-cert=none.crt", "--tls-key=none.key"}, "", "the TLS certificate cannot be read", exitcode.Usage},
 		{"an address", []string{"--listen=nowhere"}, "", "cannot listen on nowhere", exitcode.Usage},
 		{"a connection string", []string{"--database-url=postgres://u:" + secret + "@host:port/db"}, "", "connection string cannot be read", exitcode.Usage},
 	} {

@@ -32,8 +32,13 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	listener, err := o.Listener(ctx)
+	listener, err := o.listener(ctx, log)
 	if err != nil {
+		return err
+	}
+	admin, err := o.adminListener(ctx)
+	if err != nil {
+		listener.Close()
 		return err
 	}
 	store := postgres.NewStore(pool, nil)
@@ -77,7 +82,15 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	service, err := ingestion.New(config)
 	if err != nil {
 		listener.Close()
+		if admin != nil {
+			admin.Close()
+		}
 		return err
+	}
+	if admin != nil {
+		draining, drained := context.WithCancel(context.WithoutCancel(ctx)) // who stops it may look at it until then
+		defer drained()
+		keepers.Go(func() { administer(draining, service, admin, log) })
 	}
 	database := pool.Config().ConnConfig // without its password
 	log.Info("storing in PostgreSQL", "host", database.Host, "port", database.Port, "database", database.Database, "user", database.User)
@@ -99,6 +112,7 @@ func (o *Options) config(config ingestion.Config, store ingestion.Store, log *sl
 	config.Commit = ingestion.CommitOptions{Writers: o.Writers, MaxQueue: o.MaxQueue}
 	config.MaxBody, config.MaxBatchBody, config.MaxBatch = o.MaxBody, o.MaxBatchBody, o.MaxBatch
 	config.Deadline, config.ShutdownGrace = o.Deadline, o.ShutdownGrace
+	config.AdminApart = o.Admin != ""
 	return config
 }
 

@@ -97,16 +97,21 @@ func (o *Options) Logger() (*slog.Logger, error) {
 
 // Listener listens on the service's address.
 func (o *Options) Listener(ctx context.Context) (net.Listener, error) {
+	return Listen(ctx, "listen", o.Listen)
+}
+
+// Listen listens on the address that a flag has.
+func Listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", o.Listen)
+	listener, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, &problem.Error{
-			What: "another process listens on " + o.Listen, Cause: err,
-			Next: "choose another address with --listen, or 127.0.0.1:0 for any free port",
+			What: "another process listens on " + address, Cause: err,
+			Next: "choose another address with --" + flag + ", or 127.0.0.1:0 for any free port",
 		}
 	case err != nil:
-		return nil, &problem.Error{What: "cannot listen on " + o.Listen, Cause: err, Next: "give --listen a host:port of this machine", Kind: problem.Usage}
+		return nil, &problem.Error{What: "cannot listen on " + address, Cause: err, Next: "give --" + flag + " a host:port of this machine", Kind: problem.Usage}
 	}
 	return listener, nil
 }
