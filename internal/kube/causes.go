@@ -38,7 +38,7 @@ func (k causeKind) lonely() bool { return k == unschedulable || k == unattended 
 // crashesEnough is how often a container is started again before its wait ends.
 const crashesEnough = 5
 
-// podsOf returns the pods that an object has, the newest first.
+// podsOf returns the pods that an object has, in the order of inOrder.
 func (c *Client) podsOf(ctx context.Context, object *unstructured.Unstructured) ([]corev1.Pod, error) {
 	ref := RefOf(object)
 	var selector string
@@ -68,8 +68,21 @@ func (c *Client) podsOf(ctx context.Context, object *unstructured.Unstructured) 
 		return nil, err
 	}
 	pods, err := typed[corev1.Pod](list)
-	slices.SortStableFunc(pods, func(a, b corev1.Pod) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	inOrder(ref, pods)
 	return pods, err
+}
+
+// inOrder sorts the pods of an object. Those with names of their own are in the
+// order of these, so that of several in the same trouble it is always the same one
+// that is named; of others the newest is first, since that is the new version.
+func inOrder(ref Ref, pods []corev1.Pod) {
+	named := ref.Group == "kafka.strimzi.io" || ref.is("apps", "StatefulSet")
+	slices.SortFunc(pods, func(a, b corev1.Pod) int {
+		if newer := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); newer != 0 && !named {
+			return newer
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
 }
 
 func podReady(pod *corev1.Pod) bool {
