@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 )
 
 // Decoder reads events that nobody has checked yet. It is safe for use by
@@ -28,6 +29,12 @@ func NewDecoder(rules Rules) *Decoder {
 // its timestamp is judged. An event without an id gets a new one. The event
 // keeps no reference to data. The error is always an *Invalid.
 func (d *Decoder) Decode(data []byte, now time.Time) (Event, error) {
+	return d.DecodeNamed(data, now, nil)
+}
+
+// DecodeNamed is Decode, where name, which may be nil, gives an id to the event that
+// has none, after its timestamp.
+func (d *Decoder) DecodeNamed(data []byte, now time.Time, name func(at time.Time) uuid.UUID) (Event, error) {
 	w := d.pool.Get().(*walker)
 	defer d.pool.Put(w)
 	bad := &w.bad
@@ -55,6 +62,9 @@ func (d *Decoder) Decode(data []byte, now time.Time) (Event, error) {
 	}
 	if len(bad.Fields) > 0 {
 		return Event{}, &Invalid{Fields: bad.Fields}
+	}
+	if name != nil && absent(w.eventID) {
+		e.EventID = name(e.Timestamp)
 	}
 	return e, nil
 }

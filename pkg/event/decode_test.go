@@ -332,3 +332,20 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// An event without an id is named by its reader, where that does; one with an id is not.
+func TestDecodeNamed(t *testing.T) {
+	decoder := event.NewDecoder(event.DefaultRules())
+	name := func(at time.Time) uuid.UUID { return uuid.NewSHA1(uuid.Nil, []byte(at.String())) }
+	at := time.Date(2026, 3, 1, 11, 59, 59, 0, time.UTC)
+	for body, want := range map[string]uuid.UUID{
+		with("eventId", ""): name(at), with("eventId", "null"): name(at), valid: uuid.MustParse(id),
+	} {
+		if e, err := decoder.DecodeNamed([]byte(body), now, name); err != nil || e.EventID != want {
+			t.Errorf("%s is named %s, %v; want %s", body, e.EventID, err, want)
+		}
+	}
+	if _, err := decoder.DecodeNamed([]byte(with("playerId", "")), now, name); err == nil {
+		t.Error("an event without a player is taken")
+	}
+}

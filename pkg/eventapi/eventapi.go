@@ -55,6 +55,10 @@ const (
 	// SentAtHeader is when the client sent the request, by its own clock (RFC 3339):
 	// how far that clock is off can be told from it.
 	SentAtHeader = "Sent-At"
+	// IdempotencyHeader names what the request does (1 to 255 visible ASCII
+	// characters, in quotes or not): sent again under it, events that have no id are
+	// stored once.
+	IdempotencyHeader = "Idempotency-Key"
 	// TrafficHeader is what the client says of who causes its events: player, bot or
 	// self (the studio).
 	TrafficHeader = "Gmctl-Traffic"
@@ -153,6 +157,7 @@ const (
 	MethodNotAllowed     Code = "method-not-allowed"     // 405, with Allow
 	BodyTimeout          Code = "body-timeout"           // 408: the body came too slowly
 	Conflict             Code = "conflict"               // 409: another event is stored under this id and timestamp; Error.Fields says what differs
+	IdempotencyKeyReused Code = "idempotency-key-reused" // 422: the Idempotency-Key came with another event before
 	BodyTooLarge         Code = "body-too-large"         // 413
 	TooManyEvents        Code = "too-many-events"        // 413
 	UnsupportedMediaType Code = "unsupported-media-type" // 415

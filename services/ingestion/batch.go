@@ -90,7 +90,7 @@ func (b *batch) read(body []byte, media string, now time.Time) error {
 			}
 		}
 		b.answer.Results = append(b.answer.Results, eventapi.BatchResult{})
-		e, err := b.server.decoder.Decode(data, now)
+		e, err := b.server.decoder.DecodeNamed(data, now, b.from.namer(len(b.answer.Results)-1))
 		if err == nil {
 			err = b.server.hold(&e, b.rules.schemas)
 		}
@@ -142,7 +142,8 @@ func (b *batch) settle(i int, result Result) {
 		b.reject(place, body, unstorable())
 	case result.Outcome.conflicts():
 		b.answer.Rejected++
-		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: conflict(&b.records[i].Event, result.Outcome)}
+		_, failure := b.from.conflict(place, &b.records[i].Event, result.Outcome)
+		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: failure}
 	case result.Outcome == Duplicate:
 		b.answer.Duplicates++
 		b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Duplicate, EventID: id}

@@ -18,7 +18,7 @@ const (
 
 // corsHeaders are the request headers that a web page may send.
 var corsHeaders = strings.Join([]string{ //nolint:gochecknoglobals // never changed
-	"Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "Traceparent",
+	"Authorization", "Content-Type", "Content-Encoding", "Traceparent", eventapi.IdempotencyHeader,
 	eventapi.KeyHeader, eventapi.RequestIDHeader, eventapi.SentAtHeader, eventapi.TestHeader, eventapi.TrafficHeader,
 }, ", ")
 

@@ -38,7 +38,7 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	}
 	now := s.now()
 	rules := s.policyOf(r, from)
-	e, err := s.decoder.Decode(body, now)
+	e, err := s.decoder.DecodeNamed(body, now, from.namer(0))
 	if err == nil {
 		err = s.hold(&e, rules.schemas)
 	}
@@ -74,8 +74,8 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 		return "", unstorable()
 	}
 	if results[0].Outcome.conflicts() {
-		failure := conflict(&e, results[0].Outcome)
-		return "", &requestError{status: http.StatusConflict, code: failure.Code, message: failure.Message, fields: failure.Fields}
+		status, failure := from.conflict(0, &e, results[0].Outcome)
+		return "", &requestError{status: status, code: failure.Code, message: failure.Message, fields: failure.Fields}
 	}
 	return e.EventID.String(), nil
 }

@@ -16,6 +16,8 @@ import (
 type sender struct {
 	key    *apikey.Key // nil: it came without one
 	record Record      // what all its records have in common
+
+	idempotencyKey string // of the request; empty: it has none
 }
 
 // bring returns the record of an event that the request brought at now.
@@ -39,6 +41,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) 
 		return nil, err
 	}
 	if from.record.TestRun, err = testRunOf(r); err != nil {
+		return nil, err
+	}
+	if from.idempotencyKey, err = idempotencyKeyOf(r); err != nil {
 		return nil, err
 	}
 	if from.record.SentAt, err = sentAtOf(r); err != nil {

@@ -153,6 +153,7 @@ func TestAPI(t *testing.T) {
 	c := newContract(t)
 	t.Run("events", func(t *testing.T) { testEvents(t, c) })
 	t.Run("repeated events", func(t *testing.T) { testRepeatedEvents(t, c) })
+	t.Run("idempotency", func(t *testing.T) { testIdempotency(t, c) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, c) })
 	t.Run("requests", func(t *testing.T) { testRequests(t, c) })
 	t.Run("limits", func(t *testing.T) { testLimits(t, c) })
