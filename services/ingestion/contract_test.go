@@ -27,7 +27,7 @@ type contract struct {
 	document map[string]any
 	compiler *jsonschema.Compiler
 
-	mu   sync.Mutex
+	mu   sync.Mutex      // of the compiler, too
 	seen map[string]bool // "POST /api/v1/events 201", "code not-found"
 }
 
@@ -74,7 +74,9 @@ func unescape(token string) string { return strings.NewReplacer("~1", "/", "~0",
 // validate holds value to the schema at the pointer.
 func (c *contract) validate(t testing.TB, pointer string, value any) {
 	t.Helper()
+	c.mu.Lock() // the compiler is no more than one's at a time
 	schema, err := c.compiler.Compile(documentURL + "#" + pointer)
+	c.mu.Unlock()
 	if err != nil {
 		t.Fatalf("the schema at %s: %v", pointer, err)
 	}
