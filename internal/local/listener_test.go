@@ -35,7 +35,7 @@ func TestAKeptPortOutlivesItsServers(t *testing.T) {
 	}
 	get := func(address string) string {
 		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-		response, err := client.Get("http://" + address) //nolint:noctx // bounded by the client
+		response, err := client.Get("http://" + address)
 		if err != nil {
 			return err.Error()
 		}

@@ -40,17 +40,17 @@ type ledger struct {
 type trouble int
 
 const (
-	none       trouble = iota
-	unreached          // the connection is refused
-	lostAnswer         // stored, and the connection breaks
-	busy               // 503, with Retry-After
-	limited            // 429
-	unknownKey         // 401
-	fault              // 500
-	tooLong            // 413 for more than one event
-	halfAnswer         // fewer results than events
-	noPacking          // 415 for compressed bodies
-	playerLimit        // of each player one event is taken, and the others of the request are too many
+	none        trouble = iota
+	unreached           // the connection is refused
+	lostAnswer          // stored, and the connection breaks
+	busy                // 503, with Retry-After
+	limited             // 429
+	unknownKey          // 401
+	fault               // 500
+	tooLong             // 413 for more than one event
+	halfAnswer          // fewer results than events
+	noPacking           // 415 for compressed bodies
+	playerLimit         // of each player one event is taken, and the others of the request are too many
 	troubles
 )
 

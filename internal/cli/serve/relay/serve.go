@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
+	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
