@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +51,10 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 		return err
 	}
 	defer outbox.Close()
-	records := relay.New(relay.Config{Source: outbox, Kafka: brokers, Lane: postgres.OutboxLane, Log: r.log})
+	records := relay.New(relay.Config{
+		Source: outbox, Kafka: brokers, Topics: postgres.OutboxTopics(),
+		Lane: postgres.OutboxLane, Lanes: outbox, Name: "gmctl up", Log: r.log,
+	})
 	r.relay.Store(service)
 	defer r.relay.Store(nil)
 	held, cancel := r.hold(ctx, anchor{"PostgreSQL", url, r.database}, anchor{"Kafka", strings.Join(brokers.Brokers, ","), func() (string, bool) {
@@ -61,12 +63,7 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	}})
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- service.Run(held) }()
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	working, stopBeside := context.WithCancel(held)
-	defer stopBeside()
-	beside.Go(func() { relay.Beside(working, service, records) })
+	go func() { done <- relay.RunBoth(held, service, records) }()
 	return ended(held, r.follow(service, done, say))
 }
 

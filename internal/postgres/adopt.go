@@ -15,15 +15,22 @@ var (
 	adoptDatabase string
 	//go:embed queries/adopt_new.sql
 	adoptNewOnly string
+	//go:embed queries/adopt_lane.sql
+	adoptLane string
 )
 
-// Adoption says what is published of a database whose history is not the one
-// that was published so far.
+// Adoption says what is published where the relay does not know how to go on: the
+// database's history is not the one that was published so far, or Kafka has lost
+// the cursor.
 type Adoption string
 
 const (
 	AdoptAll Adoption = "all" // everything stored; consumers see again what was published before the copy was made
 	AdoptNew Adoption = "new" // only what is stored after the adoption
+	// AdoptNoted goes on behind what the lane has noted as published: for AdoptLane
+	// alone. Consumers may see again what was published after the note, a second's
+	// worth or so.
+	AdoptNoted Adoption = "noted"
 )
 
 // Adopt makes a copied, restored or rewound database one of its own, which the
@@ -31,7 +38,7 @@ const (
 // for that long. Its error is a *problem.Error.
 func Adopt(ctx context.Context, pool *pgxpool.Pool, what Adoption) error {
 	if what != AdoptAll && what != AdoptNew {
-		return &problem.Error{What: "there is no adoption " + string(what), Next: "choose all or new", Kind: problem.Usage}
+		return &problem.Error{What: "a database with another history cannot be adopted as " + string(what), Next: "choose all or new", Kind: problem.Usage}
 	}
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, adoptDatabase); err != nil {
@@ -44,6 +51,16 @@ func Adopt(ctx context.Context, pool *pgxpool.Pool, what Adoption) error {
 		return err
 	})
 	if err != nil {
+		return Explain(err, pool.Config().ConnString())
+	}
+	return nil
+}
+
+// AdoptLane says where a lane goes on whose cursor Kafka has lost; with the main
+// one the outbox. It touches no event, and needs no more than a service's role
+// may. Its error is a *problem.Error.
+func AdoptLane(ctx context.Context, pool *pgxpool.Pool, lane string, what Adoption) error {
+	if _, err := pool.Exec(ctx, adoptLane, lane, string(what)); err != nil {
 		return Explain(err, pool.Config().ConnString())
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gamemetrics/gmctl/services/relay"
@@ -15,10 +16,15 @@ var (
 	claimLane string
 	//go:embed queries/leave_lane.sql
 	leaveLane string
+	//go:embed queries/noted_lane.sql
+	notedLane string
 )
 
-// eventStream is how relay_lanes calls the table events.
-const eventStream = "events"
+// How relay_lanes calls the tables.
+const (
+	eventStream  = "events"
+	outboxStream = "outbox"
+)
 
 var _ relay.Lanes = (*Source)(nil)
 
@@ -26,7 +32,7 @@ var _ relay.Lanes = (*Source)(nil)
 // connection that a pooler shares, or that a frozen process keeps open, holds
 // nothing.
 func (s *Source) Claim(ctx context.Context, c relay.Claim) (holder string, err error) {
-	err = s.pool.QueryRow(ctx, claimLane, eventStream, c.Lane, c.Holder, c.For, c.Published.Xid, c.Published.Seq).Scan(&holder)
+	err = s.pool.QueryRow(ctx, claimLane, s.stream, c.Lane, c.Holder, c.For, c.Published.Xid, c.Published.Seq, topicIDs(c)).Scan(&holder)
 	if errors.Is(err, pgx.ErrNoRows) { // another one has made the row in this moment
 		return "", nil
 	}
@@ -38,8 +44,24 @@ func (s *Source) Claim(ctx context.Context, c relay.Claim) (holder string, err e
 
 // Leave implements relay.Lanes.
 func (s *Source) Leave(ctx context.Context, c relay.Claim) error {
-	if _, err := s.pool.Exec(ctx, leaveLane, eventStream, c.Lane, c.Holder, c.Published.Xid, c.Published.Seq); err != nil {
+	if _, err := s.pool.Exec(ctx, leaveLane, s.stream, c.Lane, c.Holder, c.Published.Xid, c.Published.Seq, topicIDs(c)); err != nil {
 		return s.explain(err)
 	}
 	return nil
 }
+
+// Noted implements relay.Lanes.
+func (s *Source) Noted(ctx context.Context, lane string) (relay.Note, error) {
+	var n relay.Note
+	err := s.pool.QueryRow(ctx, notedLane, s.stream, lane).Scan(&n.Published.Xid, &n.Published.Seq, &n.Topics, &n.GoOn)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return relay.Note{}, nil
+	}
+	if err != nil {
+		return relay.Note{}, s.explain(err)
+	}
+	return n, nil
+}
+
+// topicIDs is never nil, which would be NULL.
+func topicIDs(c relay.Claim) []uuid.UUID { return append([]uuid.UUID{}, c.Topics...) }

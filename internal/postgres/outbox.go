@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
@@ -22,6 +23,9 @@ var (
 
 // OutboxLane is the lane on which the outbox is published.
 const OutboxLane = "outbox"
+
+// OutboxTopics are those that the records of the outbox go to.
+func OutboxTopics() []string { return []string{topics.DeadLetter, topics.Erasures} }
 
 // Outbox reads the table outbox in commit order, for a relay on OutboxLane: records
 // that are no stored events.
@@ -39,6 +43,7 @@ func NewOutbox(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	source.stream = outboxStream
 	return &Outbox{source}, nil
 }
 

@@ -29,7 +29,10 @@ var (
 )
 
 // Source reads the table events in commit order, for the relay.
-type Source struct{ pool *pgxpool.Pool }
+type Source struct {
+	pool   *pgxpool.Pool
+	stream string // the table, in relay_lanes
+}
 
 var _ relay.Source = (*Source)(nil)
 
@@ -60,7 +63,7 @@ func NewSource(ctx context.Context, cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{pool: pool}, nil
+	return &Source{pool: pool, stream: eventStream}, nil
 }
 
 // Close ends the source's connections.

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 )
 
@@ -13,10 +15,25 @@ const (
 	besideLast  = 30 * time.Second
 )
 
-// Beside runs another relay of the same process as long as main works its lane: of
-// several processes the same one publishes both. It returns when ctx ends. What
-// ends the other relay is logged, and tried again: it never ends main.
-func Beside(ctx context.Context, main, other *Relay) {
+// RunBoth runs main, and another relay beside it as long as main works its lane: of
+// several processes the same one publishes both. What ends the other relay is
+// logged, and tried again, except that it does not know how to go on (ErrHistory):
+// that ends both, as it does where main does not know.
+func RunBoth(ctx context.Context, main, other *Relay) error {
+	ctx, end := context.WithCancelCause(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { end(runBeside(ctx, main, other)) })
+	err := main.Run(ctx)
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, ErrHistory) {
+		err = cause
+	}
+	end(nil)
+	beside.Wait()
+	return err
+}
+
+// runBeside returns when ctx ends, or the other relay does not know how to go on.
+func runBeside(ctx context.Context, main, other *Relay) error {
 	for backoff := besideFirst; ctx.Err() == nil; {
 		if !main.works() {
 			wait(ctx, besideLook)
@@ -24,6 +41,9 @@ func Beside(ctx context.Context, main, other *Relay) {
 		}
 		before := other.Status().Published
 		if err := other.runWhile(ctx, main.works); err != nil {
+			if errors.Is(err, ErrHistory) {
+				return err
+			}
 			other.cfg.Log.Warn("a relay beside the main one ended, and is run again", "lane", other.cfg.Lane, "error", err, "again_in", backoff)
 			wait(ctx, backoff)
 			backoff = min(2*backoff, besideLast)
@@ -32,6 +52,7 @@ func Beside(ctx context.Context, main, other *Relay) {
 			backoff = besideFirst
 		}
 	}
+	return nil
 }
 
 // works reports whether the relay publishes, or tries to.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Lanes lets one of several relays of a lane work while the others stand by. It
@@ -20,6 +22,8 @@ type Lanes interface {
 	Claim(ctx context.Context, c Claim) (holder string, err error)
 	// Leave gives the lane up, if Claim.Holder holds it.
 	Leave(ctx context.Context, c Claim) error
+	// Noted returns what was last claimed of the lane, the zero Note if nothing was.
+	Noted(ctx context.Context, lane string) (Note, error)
 }
 
 // Claim is what a relay says of itself.
@@ -30,6 +34,18 @@ type Claim struct {
 	// Published is how far the relay knows to have come: what lies behind it may
 	// be published, what lies before it is.
 	Published Position
+	// Topics are the ids of the topics that it publishes to; nil as long as it does
+	// not know where it is, and Published says nothing.
+	Topics []uuid.UUID
+}
+
+// Note is what the database knows of a lane.
+type Note struct {
+	Published Position    // at least up to here
+	Topics    []uuid.UUID // published to these; empty: not known
+	// GoOn is set where someone has said that a relay without a cursor goes on
+	// behind Published.
+	GoOn bool
 }
 
 const (
@@ -60,6 +76,7 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 	if r.cfg.Lanes == nil {
 		return r.session(ctx)
 	}
+	r.knows(nil)
 	if err := r.standBy(ctx); err != nil {
 		return false, err
 	}
@@ -143,5 +160,18 @@ func (r *Relay) leaveLane(ctx context.Context) {
 }
 
 func (r *Relay) ownClaim() Claim {
-	return Claim{Lane: r.cfg.Lane, Holder: r.cfg.Name, For: r.cfg.Lease, Published: r.Status().Cursor}
+	c := Claim{Lane: r.cfg.Lane, Holder: r.cfg.Name, For: r.cfg.Lease}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.topics != nil {
+		c.Topics, c.Published = r.topics, r.status.Cursor
+	}
+	return c
+}
+
+// knows notes that the relay knows where it is, in these topics; nil: it does not.
+func (r *Relay) knows(topics []uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.topics = topics
 }

@@ -21,6 +21,7 @@ type lanes struct {
 	until  time.Time
 	ahead  time.Duration // of the clock
 	silent bool          // it does not answer
+	note   relay.Note
 }
 
 func (l *lanes) Claim(_ context.Context, c relay.Claim) (string, error) {
@@ -32,6 +33,7 @@ func (l *lanes) Claim(_ context.Context, c relay.Claim) (string, error) {
 	now := time.Now().Add(l.ahead)
 	if l.holder == "" || l.holder == c.Holder || l.until.Before(now) {
 		l.holder, l.until = c.Holder, now.Add(c.For)
+		l.take(c)
 	}
 	return l.holder, nil
 }
@@ -41,8 +43,21 @@ func (l *lanes) Leave(_ context.Context, c relay.Claim) error {
 	defer l.mu.Unlock()
 	if l.holder == c.Holder {
 		l.holder = ""
+		l.take(c)
 	}
 	return nil
+}
+
+func (l *lanes) take(c relay.Claim) {
+	if c.Topics != nil {
+		l.note.Published, l.note.Topics = c.Published, c.Topics
+	}
+}
+
+func (l *lanes) Noted(context.Context, string) (relay.Note, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.note, nil
 }
 
 func (l *lanes) set(change func()) {

@@ -8,17 +8,23 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
 )
 
 // Config says what to publish, where, and how.
 type Config struct {
 	Source Source
 	Kafka  kafka.Config
+
+	// Topics are those that the records of Source go to: where they are others than
+	// those that were published to, nothing is published yet. Nil: topics.EventsRaw.
+	Topics []string
 
 	Lane  string // names one of several relays of a database; empty: main
 	Batch int    // most events of one Kafka transaction; 0: DefaultBatch
@@ -74,6 +80,7 @@ type Relay struct {
 
 	mu     sync.Mutex
 	status Status
+	topics []uuid.UUID // see Claim.Topics
 
 	// What the last failures taught; used by Run's goroutine alone.
 	limit    int // events of the next transaction, at most cfg.Batch
@@ -84,6 +91,9 @@ type Relay struct {
 func New(cfg Config) *Relay {
 	if cfg.Lane == "" {
 		cfg.Lane = DefaultLane
+	}
+	if cfg.Topics == nil {
+		cfg.Topics = []string{topics.EventsRaw}
 	}
 	if cfg.Batch <= 0 {
 		cfg.Batch = DefaultBatch
@@ -119,8 +129,8 @@ const (
 
 // Run publishes until ctx ends, and then returns nil. Failures that can pass are
 // told by Status and tried again. It returns a *problem.Error for one that
-// cannot: the database is not the one that the cursor in Kafka speaks of, or,
-// where no Lanes say who works, another relay has taken over.
+// cannot: the database is not the one that the cursor in Kafka speaks of, the
+// cursor is lost, or, where no Lanes say who works, another relay has taken over.
 func (r *Relay) Run(ctx context.Context) error {
 	defer func() { r.enter(Stopped, r.Status().Problem) }()
 	for backoff := firstBackoff; ; {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -37,6 +38,7 @@ type session struct {
 	database Database
 	key      string // of the cursor record
 	at       Position
+	topics   []uuid.UUID // see Claim.Topics
 }
 
 // session runs one session. progressed tells whether it published anything.
@@ -67,11 +69,12 @@ func (r *Relay) begin(ctx context.Context) (*session, error) {
 		s.client.Close()
 		return nil, err
 	}
-	s.at = database.Start
-	if cursor != nil {
-		s.at = cursor.Position
+	why, err := s.locate(ctx, cursor)
+	if err != nil {
+		s.client.Close()
+		return nil, err
 	}
-	r.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "database", database.ID, "lane", r.cfg.Lane)
+	r.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "because", why, "database", database.ID, "lane", r.cfg.Lane)
 	return s, nil
 }
 
@@ -134,6 +137,7 @@ type batch struct {
 func (s *session) run(ctx context.Context) (progressed bool, err error) {
 	r := s.relay
 	r.advanced(s.at, 0, 0)
+	r.knows(s.topics)
 	r.enter(Running, nil)
 	reading, stopReading := context.WithCancel(ctx)
 	var ahead chan batch

@@ -41,7 +41,7 @@ type Database struct {
 	ID               string // made with the schema; a copy of the database has the same
 	SystemIdentifier uint64 // of the server; a copy made by dump and restore has another
 	Timeline         uint32 // of the server's history; another one after a failover or a point-in-time recovery
-	// Start is where to begin if Kafka has no cursor.
+	// Start is where to begin if nothing was published yet.
 	Start Position
 }
 
@@ -62,6 +62,16 @@ const LagLimit = 100_000
 // database is not the one, or no longer has the history, that the cursor in
 // Kafka speaks of, and going on could skip events or publish them twice.
 var ErrHistory = errors.New("the database's history is not the one that was published")
+
+// ErrCursorLost marks the ErrHistory of a lane that has published to topics which
+// are still there, but of which Kafka has no cursor.
+var ErrCursorLost error = cursorLost{}
+
+type cursorLost struct{}
+
+func (cursorLost) Error() string { return "the topic was deleted and made anew, or its record is lost" }
+
+func (cursorLost) Is(target error) bool { return target == ErrHistory }
 
 // Source is where the events come from. Its errors are *problem.Error.
 type Source interface {

@@ -13,4 +13,4 @@ SET database_id = gen_random_uuid(),
     created_at = now()
 FROM pg_control_system() c, pg_database d
 WHERE d.datname = current_database();
-UPDATE relay_lanes SET xid = '0', seq = 0;
+UPDATE relay_lanes SET xid = '0', seq = 0, topics = '{}', go_on = false;

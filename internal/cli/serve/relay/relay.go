@@ -4,6 +4,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,14 @@ published events ended, and the relay refuses it. --adopt says what to do then:
 what is stored from then on. It rewrites the table events, and does nothing to a
 database that the relay does not refuse. Give it once, not for ever.
 
+A relay also refuses to go on where Kafka has lost the cursor (its topic was
+deleted and made anew) while the topics that the lane has published to are still
+there: it would publish everything again. Then --adopt touches no event, and there
+is a third answer: "noted" goes on behind the position that the lane has noted in
+PostgreSQL, every quarter of --lease; what was published after that comes twice.
+"new" may publish a little of what was stored just before. With another Kafka, or
+where the topics were made anew, everything is published, and nothing is refused.
+
 ` + service.Configuration + `
 
 SIGTERM ends the relay when the transaction in flight is committed. Logs go to
@@ -77,7 +86,7 @@ stderr.`,
 	flags.IntVar(&opts.Batch, "batch", relay.DefaultBatch, "most `events` of one Kafka transaction")
 	flags.DurationVar(&opts.MaxPoll, "max-poll", relay.DefaultMaxPoll, "longest wait between two looks for events when there were none for long")
 	flags.DurationVar(&opts.Lease, "lease", relay.DefaultLease, "how long a relay that says no more keeps its lane from those that stand by")
-	flags.StringVar(&opts.Adopt, "adopt", "", "publish `all` or new events of a database that the relay refuses")
+	flags.StringVar(&opts.Adopt, "adopt", "", "publish `all`, new or, where the cursor is lost, noted events of a database that the relay refuses")
 	flagenv.Bind(flags)
 	opts.Kafka = connection.Flags(cmd, f)
 	return cmd
@@ -93,8 +102,8 @@ func (o *Options) validate() error {
 		return service.Usage("--lease must be a second or more", "leave it out for its default")
 	case o.Lane == "":
 		return service.Usage("--lane must not be empty", "leave it out for its default")
-	case o.Adopt != "" && o.Adopt != string(postgres.AdoptAll) && o.Adopt != string(postgres.AdoptNew):
-		return service.Usage(fmt.Sprintf("--adopt does not take %q", o.Adopt), "choose all or new")
+	case o.Adopt != "" && !slices.Contains([]postgres.Adoption{postgres.AdoptAll, postgres.AdoptNew, postgres.AdoptNoted}, postgres.Adoption(o.Adopt)):
+		return service.Usage(fmt.Sprintf("--adopt does not take %q", o.Adopt), "choose all, new or noted")
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
@@ -161,6 +162,34 @@ func TestServeARestoredDatabase(t *testing.T) {
 	if !strings.Contains(s.Log(), "adopted") {
 		t.Error("the log does not tell of the adoption")
 	}
+}
+
+func TestServeWithoutTheCursor(t *testing.T) {
+	dsn, address := database(t, 5), brokers(t)
+	flags := []string{"--database-url", dsn, "--brokers", address}
+	s := command.Start(t, flags...)
+	serve.Eventually(t, "all is published", func() bool { return metric(t, s, "gmctl_relay_events_published_total 5") })
+	if err := s.Stop(t); err != nil {
+		t.Fatal(err)
+	}
+	client, err := kafka.NewClient(kafka.Config{Brokers: []string{address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).DeleteTopic(t.Context(), topics.RelayCursor); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kafka.EnsureTopics(t.Context(), client, topics.All(), 1); err != nil {
+		t.Fatal(err)
+	}
+	err = command.Run(t.Context(), io.Discard, append(flags, "--listen", "127.0.0.1:0")...)
+	if p, ok := errors.AsType[*problem.Error](err); !ok || !strings.Contains(p.What, topics.RelayCursor) || !strings.Contains(p.Next, "--adopt noted") {
+		t.Fatalf("a lost cursor: %v", err)
+	}
+	write(t, dsn)
+	s = command.Start(t, append(flags, "--adopt", "noted")...)
+	serve.Eventually(t, "only what is new is published", func() bool { return metric(t, s, "gmctl_relay_events_published_total 1") })
 }
 
 func TestFlagsAreChecked(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +36,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry,
 	})
 	registry.MustRegister(lagCollector{service, log})
-	outbox, closeOutbox, err := besides(ctx, database, brokers, log)
+	outbox, closeOutbox, err := besides(ctx, database, brokers, o.Lease, log)
 	if err != nil {
 		return err
 	}
@@ -58,20 +57,13 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}()
 	log.Info("relay started", "address", listener.Addr().String(), "lane", o.Lane, "brokers", brokers.Brokers)
 
-	beside, stopBeside := context.WithCancel(ctx)
-	var besideDone sync.WaitGroup
-	if o.Lane == relay.DefaultLane {
-		besideDone.Go(func() { relay.Beside(beside, service, outbox) })
-	}
-	err = service.Run(ctx)
+	err = o.publish(ctx, service, outbox)
 	if errors.Is(err, relay.ErrHistory) && o.Adopt != "" {
 		log.Warn("the database is adopted as it is", "because", err, "publishes", o.Adopt)
-		if err = adopt(ctx, database, postgres.Adoption(o.Adopt)); err == nil {
-			err = service.Run(ctx)
+		if err = o.adopt(ctx, database, errors.Is(err, relay.ErrCursorLost)); err == nil {
+			err = o.publish(ctx, service, outbox)
 		}
 	}
-	stopBeside()
-	besideDone.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if server.Shutdown(closing) != nil {
@@ -83,21 +75,36 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 }
 
 // besides is the relay of the outbox, which works beside that of the events.
-func besides(ctx context.Context, database postgres.Config, brokers kafka.Config, log *slog.Logger) (outbox *relay.Relay, end func(), err error) {
+func besides(ctx context.Context, database postgres.Config, brokers kafka.Config, lease time.Duration, log *slog.Logger) (outbox *relay.Relay, end func(), err error) {
 	source, err := postgres.NewOutbox(ctx, database)
 	if err != nil {
 		return nil, nil, err
 	}
-	return relay.New(relay.Config{Source: source, Kafka: brokers, Lane: postgres.OutboxLane, Log: log}), source.Close, nil
+	return relay.New(relay.Config{
+		Source: source, Kafka: brokers, Topics: postgres.OutboxTopics(), Lane: postgres.OutboxLane, Lanes: source, Lease: lease, Log: log,
+	}), source.Close, nil
 }
 
-func adopt(ctx context.Context, cfg postgres.Config, what postgres.Adoption) error {
+// publish runs the relay, and that of the outbox beside the main one.
+func (o *Options) publish(ctx context.Context, service, outbox *relay.Relay) error {
+	if o.Lane != relay.DefaultLane {
+		return service.Run(ctx)
+	}
+	return relay.RunBoth(ctx, service, outbox)
+}
+
+// adopt does what --adopt says. Where only the cursor is lost, the database is
+// sound, and needs no new identity.
+func (o *Options) adopt(ctx context.Context, cfg postgres.Config, cursorLost bool) error {
 	pool, err := postgres.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	return postgres.Adopt(ctx, pool, what)
+	if cursorLost {
+		return postgres.AdoptLane(ctx, pool, o.Lane, postgres.Adoption(o.Adopt))
+	}
+	return postgres.Adopt(ctx, pool, postgres.Adoption(o.Adopt))
 }
 
 func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {

@@ -1,0 +1,81 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/topics"
+)
+
+// locate sets where to publish from, and tells why there. Without a cursor that is
+// the start, unless the lane has published to these very topics: then the cursor
+// is lost, and everything would be published again.
+func (s *session) locate(ctx context.Context, cursor *Cursor) (why string, err error) {
+	r := s.relay
+	if r.cfg.Lanes != nil {
+		if s.topics, err = topicIDs(ctx, kadm.NewClient(s.client), r.cfg.Topics); err != nil {
+			return "", err
+		}
+	}
+	s.at = s.database.Start
+	switch {
+	case cursor != nil:
+		s.at = cursor.Position
+		return "the cursor in Kafka says so", nil
+	case r.cfg.Lanes == nil:
+		return "Kafka has no cursor", nil
+	}
+	note, err := r.cfg.Lanes.Noted(ctx, r.cfg.Lane)
+	if err != nil {
+		return "", err
+	}
+	known := slices.ContainsFunc(note.Topics, func(id uuid.UUID) bool { return slices.Contains(s.topics, id) })
+	switch {
+	case !s.database.Start.before(note.Published):
+		return "nothing was published yet", nil
+	case !known:
+		return fmt.Sprintf("nothing was published to these topics: what was published, up to %s, went to others", note.Published), nil
+	case note.GoOn:
+		s.at = note.Published
+		return "the lost cursor was adopted", nil
+	}
+	return "", r.refuse(note)
+}
+
+func (r *Relay) refuse(note Note) error {
+	return &problem.Error{
+		What: fmt.Sprintf("Kafka has lost the cursor of lane %s, in %s: what was published to %s, up to %s at least, would all be published again",
+			r.cfg.Lane, topics.RelayCursor, strings.Join(r.cfg.Topics, " and "), note.Published),
+		Cause: ErrCursorLost,
+		Next: "decide what to publish: gmctl serve relay --adopt noted (what comes after the noted position: the last seconds before the loss may come twice), " +
+			"--adopt new (only what is stored from now on) or --adopt all (everything stored, again)",
+	}
+}
+
+// topicIDs are the ids of the topics; of those without one (Kafka before 2.8) ids
+// that the cluster's id and the name make.
+func topicIDs(ctx context.Context, admin *kadm.Client, names []string) ([]uuid.UUID, error) {
+	metadata, err := admin.Metadata(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	var ids []uuid.UUID
+	for _, name := range names {
+		topic := metadata.Topics[name]
+		if topic.Err != nil {
+			return nil, fmt.Errorf("topic %s: %w", name, topic.Err)
+		}
+		id := uuid.UUID(topic.ID)
+		if id == uuid.Nil {
+			id = uuid.NewSHA1(uuid.NameSpaceURL, []byte(metadata.Cluster+"/"+name))
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

@@ -1,0 +1,252 @@
+package relay_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/kafka/embedded"
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/ingestion"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// remake deletes topics and makes them anew, empty.
+func remake(t testing.TB, cfg kafka.Config, names ...string) {
+	t.Helper()
+	client, err := kafka.NewClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	deleted, err := kadm.NewClient(client).DeleteTopics(t.Context(), names...)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the topics are gone", func() bool {
+		missing, err := kafka.MissingTopics(t.Context(), client, topics.All())
+		return err == nil && len(missing) == len(names)
+	})
+	makeTopics(t, cfg)
+}
+
+// refused waits until the relay has ended because the cursor is lost.
+func refused(t *testing.T, r *running) {
+	t.Helper()
+	select {
+	case err := <-r.ended:
+		p, ok := errors.AsType[*problem.Error](err)
+		if !ok || !errors.Is(err, relay.ErrHistory) || !errors.Is(err, relay.ErrCursorLost) ||
+			!strings.Contains(p.What, topics.RelayCursor) || !strings.Contains(p.Next, "--adopt noted") {
+			t.Errorf("the relay ended with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("a relay without a cursor goes on: %+v", r.Status())
+	}
+}
+
+// shop is a database with a source, whose events the test writes.
+type shop struct {
+	t      *testing.T
+	source *postgres.Source
+	store  *postgres.Store
+	adopt  func(postgres.Adoption)
+	dsn    string
+}
+
+func openShop(t *testing.T) *shop {
+	dsn := pg.Database(t)
+	pool, store := storeOn(t, dsn)
+	source, err := postgres.NewSource(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(source.Close)
+	adopt := func(what postgres.Adoption) {
+		t.Helper()
+		if err := postgres.AdoptLane(t.Context(), pool, relay.DefaultLane, what); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &shop{t, source, store, adopt, dsn}
+}
+
+func (s *shop) write(n int) {
+	s.t.Helper()
+	records := make([]ingestion.Record, n)
+	for i := range records {
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		records[i] = ingestion.Record{Received: event.Received{ReceivedAt: now, Event: event.Event{
+			EventID: uuid.New(), PlayerID: "p", EventType: "step", Timestamp: now,
+		}}}
+	}
+	if _, err := s.store.Write(s.t.Context(), records); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) relay(cfg kafka.Config) *running {
+	return start(s.t, relay.Config{Source: s.source, Lanes: s.source, Kafka: cfg, Batch: 10, Lease: time.Second})
+}
+
+// publish runs a relay until all is published, and has it leave its lane.
+func (s *shop) publish(cfg kafka.Config) {
+	s.t.Helper()
+	events := stored(s.t, s.dsn)
+	last := events[len(events)-1].Position
+	r := s.relay(cfg)
+	await(s.t, "all is published", func() bool { return r.Status().Cursor == last })
+	if err := r.stop(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func TestALostCursorIsAdopted(t *testing.T) {
+	for what, want := range map[postgres.Adoption]int{
+		postgres.AdoptAll:   20 + 30,
+		postgres.AdoptNoted: 20 + 10,
+		postgres.AdoptNew:   20 + 5,
+	} {
+		t.Run(string(what), func(t *testing.T) {
+			_, cfg := broker(t)
+			s := openShop(t)
+			s.write(20)
+			s.publish(cfg)
+			remake(t, cfg, topics.RelayCursor)
+			s.write(5)
+			for range 2 {
+				refused(t, s.relay(cfg))
+			}
+			s.adopt(what)
+			s.write(5)
+			s.publish(cfg)
+			if n := len(published(t, cfg, topics.EventsRaw)); n != want {
+				t.Errorf("%d events are published, want %d", n, want)
+			}
+			s.write(1)
+			s.publish(cfg)
+			if n := len(published(t, cfg, topics.EventsRaw)); n != want+1 {
+				t.Errorf("%d events are published in the end, want %d", n, want+1)
+			}
+			remake(t, cfg, topics.RelayCursor)
+			refused(t, s.relay(cfg)) // one adoption is for one loss
+		})
+	}
+}
+
+// An adoption holds until something is published after it.
+func TestAnAdoptionOutlivesARelayThatPublishesNothing(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(20)
+	s.publish(cfg)
+	remake(t, cfg, topics.RelayCursor)
+	refused(t, s.relay(cfg))
+	s.adopt(postgres.AdoptNoted)
+	for range 2 {
+		r := s.relay(cfg)
+		await(t, "it works", func() bool { return r.Status().State == relay.Running })
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	s.write(1)
+	s.publish(cfg)
+	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+}
+
+// The topic goes while a relay works. It may put its position into the new one, if
+// it did not miss the old one; else it is refused. It never begins again.
+func TestTheCursorsTopicIsMadeAnewUnderARelay(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(20)
+	r := s.relay(cfg)
+	await(t, "all is published", func() bool { return r.Status().Published == 20 })
+	await(t, "that is noted", func() bool {
+		note, err := s.source.Noted(t.Context(), relay.DefaultLane)
+		return err == nil && note.Published == r.Status().Cursor
+	})
+	remake(t, cfg, topics.RelayCursor)
+	s.write(5)
+	ended := func() bool { return r.Status().State == relay.Stopped }
+	await(t, "it goes on or ends", func() bool { return r.Status().Published == 25 || ended() })
+	if ended() {
+		refused(t, r)
+		s.adopt(postgres.AdoptNoted)
+	} else if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	s.write(5)
+	s.publish(cfg)
+	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+}
+
+// Where the topics of the events are others, everything is yet to be published.
+func TestOtherTopicsGetEverything(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(20)
+	s.publish(cfg)
+	all := func(cfg kafka.Config) {
+		t.Helper()
+		s.write(1)
+		s.publish(cfg)
+		audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+	}
+	remake(t, cfg, topics.RelayCursor, topics.EventsRaw)
+	all(cfg)
+	_, other := broker(t)
+	all(other)
+	remake(t, other, topics.RelayCursor)
+	refused(t, s.relay(other))
+	all(cfg) // it has its cursor still
+}
+
+// The Kafka of `gmctl up` has one name for ever, and its data may be deleted.
+func TestAnEmbeddedKafkaBeginsAnew(t *testing.T) {
+	s := openShop(t)
+	s.write(20)
+	for range 2 {
+		b, err := embedded.Start(embedded.Options{Dir: t.TempDir(), ClusterID: "gmctl-dev"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := kafka.Config{Brokers: []string{b.Address()}}
+		makeTopics(t, cfg)
+		s.publish(cfg)
+		audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestALostCursorWithApacheKafka(t *testing.T) {
+	cfg := testkafka.Run(t, testkafka.Options{}).Config()
+	makeTopics(t, cfg)
+	s := openShop(t)
+	s.write(20)
+	s.publish(cfg)
+	remake(t, cfg, topics.RelayCursor)
+	refused(t, s.relay(cfg))
+	s.adopt(postgres.AdoptNoted)
+	s.write(1)
+	s.publish(cfg)
+	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+	remake(t, cfg, topics.RelayCursor, topics.EventsRaw)
+	s.publish(cfg)
+	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+}
