@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
@@ -47,12 +46,10 @@ func (s *Store) look(ctx context.Context, query string, args ...any) ([]ingestio
 }
 
 func scanRecord(row pgx.CollectableRow) (r ingestion.Record, err error) {
-	var metadata []byte
-	var testRun, game, traffic, trace *string
-	var sent *time.Time
-	err = row.Scan(&r.EventID, &r.PlayerID, &r.EventType, &r.Timestamp, &metadata, &r.ReceivedAt, &testRun, &game, &sent, &traffic, &trace)
+	var o optional
+	err = row.Scan(&r.EventID, &r.PlayerID, &r.EventType, &r.Timestamp, &o.metadata, &r.ReceivedAt, &o.testRun, &o.game, &o.sent, &o.traffic, &o.trace)
 	r.Timestamp, r.ReceivedAt = r.Timestamp.UTC(), r.ReceivedAt.UTC()
-	r.Metadata, r.TestRun, r.TraceParent = compact(metadata), orZero(testRun), orZero(trace)
-	r.Origin = event.Origin{Game: orZero(game), SentAt: orZero(sent).UTC(), Traffic: event.Traffic(orZero(traffic))}
+	r.Metadata, r.Origin = compact(o.metadata), o.origin()
+	r.TestRun, r.TraceParent = orZero(o.testRun), orZero(o.trace)
 	return r, err
 }

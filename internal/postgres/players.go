@@ -51,15 +51,12 @@ func (p *Players) Export(ctx context.Context, player string, each func(event.Rec
 			return err
 		}
 		var r event.Received
-		var metadata []byte
-		var testRun, game, traffic *string
-		var sent *time.Time
+		var o optional
 		_, err = pgx.ForEachRow(rows, []any{
-			&r.EventID, &r.PlayerID, &r.EventType, &r.Timestamp, &metadata, &r.ReceivedAt, &testRun, &game, &sent, &traffic,
+			&r.EventID, &r.PlayerID, &r.EventType, &r.Timestamp, &o.metadata, &r.ReceivedAt, &o.testRun, &o.game, &o.sent, &o.traffic,
 		}, func() error {
-			r.Metadata = compact(metadata)
+			r.Metadata, r.Origin = compact(o.metadata), o.origin()
 			r.Timestamp, r.ReceivedAt = r.Timestamp.UTC(), r.ReceivedAt.UTC()
-			r.Origin = event.Origin{Game: orZero(game), SentAt: orZero(sent).UTC(), Traffic: event.Traffic(orZero(traffic))}
 			if failed = each(r); failed != nil {
 				return failed
 			}

@@ -77,15 +77,13 @@ func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]r
 	}
 	var events []relay.Event
 	var e relay.Event
-	var metadata []byte
-	var testRun, game, traffic, trace *string
-	var sent *time.Time
+	var o optional
 	_, err = pgx.ForEachRow(rows, []any{
-		&e.Xid, &e.Seq, &e.EventID, &e.PlayerID, &e.EventType, &e.Timestamp, &metadata, &e.ReceivedAt,
-		&testRun, &game, &sent, &traffic, &trace,
+		&e.Xid, &e.Seq, &e.EventID, &e.PlayerID, &e.EventType, &e.Timestamp, &o.metadata, &e.ReceivedAt,
+		&o.testRun, &o.game, &o.sent, &o.traffic, &o.trace,
 	}, func() error {
-		e.Metadata, e.TestRun, e.TraceParent = compact(metadata), orZero(testRun), orZero(trace)
-		e.Origin = event.Origin{Game: orZero(game), SentAt: orZero(sent).UTC(), Traffic: event.Traffic(orZero(traffic))}
+		e.Metadata, e.Origin = compact(o.metadata), o.origin()
+		e.TestRun, e.TraceParent = orZero(o.testRun), orZero(o.trace)
 		events = append(events, e)
 		return nil
 	})
@@ -93,6 +91,17 @@ func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]r
 		return nil, s.explain(err)
 	}
 	return events, nil
+}
+
+// optional are the columns of an event that may be NULL, as they are scanned.
+type optional struct {
+	metadata                      []byte
+	testRun, game, traffic, trace *string
+	sent                          *time.Time
+}
+
+func (o *optional) origin() event.Origin {
+	return event.Origin{Game: orZero(o.game), SentAt: orZero(o.sent).UTC(), Traffic: event.Traffic(orZero(o.traffic))}
 }
 
 // orZero is the zero value for NULL.

@@ -113,6 +113,13 @@ func (s *shop) publish(cfg kafka.Config) {
 	}
 }
 
+// audited publishes, after which all that is stored is in Kafka, once.
+func (s *shop) audited(cfg kafka.Config) {
+	s.t.Helper()
+	s.publish(cfg)
+	audit(s.t, stored(s.t, s.dsn), published(s.t, cfg, topics.EventsRaw))
+}
+
 func TestALostCursorIsAdopted(t *testing.T) {
 	for what, want := range map[postgres.Adoption]int{
 		postgres.AdoptAll:   20 + 30,
@@ -163,8 +170,7 @@ func TestAnAdoptionOutlivesARelayThatPublishesNothing(t *testing.T) {
 		}
 	}
 	s.write(1)
-	s.publish(cfg)
-	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+	s.audited(cfg)
 }
 
 // The topic goes while a relay works. It may put its position into the new one, if
@@ -190,8 +196,7 @@ func TestTheCursorsTopicIsMadeAnewUnderARelay(t *testing.T) {
 		t.Error(err)
 	}
 	s.write(5)
-	s.publish(cfg)
-	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+	s.audited(cfg)
 }
 
 // Where the topics of the events are others, everything is yet to be published.
@@ -203,8 +208,7 @@ func TestOtherTopicsGetEverything(t *testing.T) {
 	all := func(cfg kafka.Config) {
 		t.Helper()
 		s.write(1)
-		s.publish(cfg)
-		audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+		s.audited(cfg)
 	}
 	remake(t, cfg, topics.RelayCursor, topics.EventsRaw)
 	all(cfg)
@@ -226,8 +230,7 @@ func TestAnEmbeddedKafkaBeginsAnew(t *testing.T) {
 		}
 		cfg := kafka.Config{Brokers: []string{b.Address()}}
 		makeTopics(t, cfg)
-		s.publish(cfg)
-		audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+		s.audited(cfg)
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
@@ -244,9 +247,7 @@ func TestALostCursorWithApacheKafka(t *testing.T) {
 	refused(t, s.relay(cfg))
 	s.adopt(postgres.AdoptNoted)
 	s.write(1)
-	s.publish(cfg)
-	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+	s.audited(cfg)
 	remake(t, cfg, topics.RelayCursor, topics.EventsRaw)
-	s.publish(cfg)
-	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+	s.audited(cfg)
 }
