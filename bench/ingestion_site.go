@@ -40,9 +40,12 @@ func newGrounds(ctx context.Context, gmctl string) (g *grounds, err error) {
 		}
 	}()
 	g.postgres, err = postgres.StartServer(ctx, postgres.Options{Settings: map[string]string{
-		"shared_buffers": "1GB", "max_wal_size": "4GB", "max_connections": "200",
+		"shared_buffers": "1GB", "max_wal_size": "4GB", "min_wal_size": walKept, "max_connections": "200",
 	}})
 	if err != nil {
+		return g, err
+	}
+	if err := g.writeWAL(ctx); err != nil {
 		return g, err
 	}
 	if g.kafka, err = kafka.Start(ctx, kafka.Options{Optimize: true, HeapMiB: 512}); err != nil {
@@ -55,6 +58,30 @@ func newGrounds(ctx context.Context, gmctl string) (g *grounds, err error) {
 	defer client.Close()
 	_, err = platform.EnsureTopics(ctx, client, topics.All(), 1)
 	return g, err
+}
+
+// walKept is how much WAL PostgreSQL keeps to write over.
+const walKept = "2GB"
+
+// writeWAL makes PostgreSQL one that has run for some time: its WAL goes into files
+// that are there. A new server makes each of them first, and every commit waits for
+// some 30 ms meanwhile.
+func (g *grounds) writeWAL(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, g.postgres.SuperuserDSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for _, statement := range []string{
+		"CREATE TABLE filler AS SELECT repeat(md5(n::text), 30) AS text FROM generate_series(1, 2000000) n", // 2 GB
+		"DROP TABLE filler",
+		"CHECKPOINT",
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *grounds) close() error {
@@ -82,6 +109,9 @@ type site struct {
 func (g *grounds) on(ctx context.Context, work func(*site) error) (err error) {
 	g.count++
 	name := fmt.Sprintf("bench_%d", g.count)
+	if err := g.administer(ctx, "CHECKPOINT"); err != nil { // what others have written is not written back meanwhile
+		return err
+	}
 	if err := g.administer(ctx, "CREATE DATABASE "+name+" OWNER gamemetrics"); err != nil {
 		return err
 	}

@@ -39,8 +39,8 @@ type Result struct {
 // Committer groups the records of concurrent requests into few writes. There
 // is no linger: when nothing is being written, what waits is taken at once. While
 // something is, another writer takes what waits when it is worth a write of its
-// own: half of what is being written. A write costs as much as that of some twenty
-// records, so that many small ones would be slower for all.
+// own: half of what is being written, and worthy of it. Many small writes would be
+// slower for all.
 type Committer struct {
 	writer  Writer
 	options CommitOptions
@@ -61,9 +61,14 @@ type Committer struct {
 	overdue  *time.Timer // sets late
 }
 
-// patience is how long requests wait at most for writes under way that are much
-// larger, where a writer is free.
-const patience = 5 * time.Millisecond
+const (
+	// patience is how long requests wait at most for the writes under way, where a
+	// writer is free.
+	patience = 3 * time.Millisecond
+	// worthy is how many records make a write beside another one: as many as cost
+	// about what a write costs without any.
+	worthy = 32
+)
 
 // request is one call of Insert.
 type request struct {
@@ -196,7 +201,7 @@ func (c *Committer) hurry() {
 
 // worthwhile reports whether what waits is worth a write now.
 func (c *Committer) worthwhile() bool {
-	return c.writing == 0 || 2*c.count >= c.writing || c.count >= c.options.MaxGroup || c.late || c.closed
+	return c.writing == 0 || c.count >= max(worthy, c.writing/2) || c.count >= c.options.MaxGroup || c.late || c.closed
 }
 
 // take waits for requests and returns those of the next group, none when the
