@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
@@ -16,7 +17,9 @@ var copyEvents string
 
 // copyIn stores the records in the order in which they come, all of them or none:
 // one whose key is taken, or two with the same key, are a unique violation.
-func (s *Store) copyIn(ctx context.Context, records []ingestion.Record) error {
+func (s *Store) copyIn(ctx context.Context, records []ingestion.Record) (err error) {
+	ctx, span := tracing.Database(ctx, "COPY", "events", len(records))
+	defer func() { tracing.End(span, err) }()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
@@ -137,7 +138,9 @@ type key struct {
 }
 
 // insert returns the keys of the rows that were new.
-func (s *Store) insert(ctx context.Context, c *columns) ([]key, error) {
+func (s *Store) insert(ctx context.Context, c *columns) (_ []key, err error) {
+	ctx, span := tracing.Database(ctx, "INSERT", "events", len(c.ids))
+	defer func() { tracing.End(span, err) }()
 	rows, err := s.pool.Query(ctx, insertEvents, c.ids, c.players, c.types, c.timestamps, c.metadata, c.received, c.testRuns,
 		c.games, c.sent, c.traffic, c.traces)
 	if err != nil {

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/gamemetrics/gmctl/internal/tracing"
 )
 
 // ErrOverloaded is the ErrUnavailable of a queue that is full.
@@ -18,6 +22,8 @@ type CommitOptions struct {
 	MaxQueue      int           // records waiting before requests are refused; 20,000
 	MaxQueueBytes int           // bytes of records waiting before requests are refused; 64 MiB
 	WriteTimeout  time.Duration // of one write; 10 s
+
+	Tracer *tracing.Tracer // makes spans of the waits and writes of requests that are traced; nil: none
 }
 
 func (o CommitOptions) withDefaults() CommitOptions {
@@ -74,8 +80,9 @@ const (
 type request struct {
 	records   []Record
 	bytes     int
-	taken     bool // by a writer, which will deliver
-	abandoned bool // its caller waits no more
+	wait      trace.Span // for a writer; nil: the request is not traced
+	taken     bool       // by a writer, which will deliver
+	abandoned bool       // its caller waits no more
 	results   []Result
 	err       error
 	done      chan struct{} // closed when results and err are set
@@ -102,8 +109,9 @@ func (c *Committer) Insert(ctx context.Context, records []Record) ([]Result, err
 	if len(records) == 0 {
 		return nil, nil
 	}
-	r, err := c.enqueue(records)
-	if err != nil {
+	r := &request{records: records, bytes: size(records), wait: c.options.Tracer.Wait(ctx), done: make(chan struct{})}
+	if err := c.enqueue(r); err != nil {
+		tracing.End(r.wait, err)
 		return nil, err
 	}
 	select {
@@ -111,6 +119,7 @@ func (c *Committer) Insert(ctx context.Context, records []Record) ([]Result, err
 		return r.results, r.err
 	case <-ctx.Done():
 		c.abandon(r)
+		tracing.End(r.wait, context.Cause(ctx)) // unless a writer took it
 		return nil, fmt.Errorf("%w: it did not answer in time: %w", ErrUnavailable, context.Cause(ctx))
 	}
 }
@@ -136,21 +145,20 @@ func (c *Committer) Close(ctx context.Context) {
 	c.abort()
 }
 
-func (c *Committer) enqueue(records []Record) (*request, error) {
-	r := &request{records: records, bytes: size(records), done: make(chan struct{})}
+func (c *Committer) enqueue(r *request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return nil, fmt.Errorf("%w: the service is stopping", ErrUnavailable)
-	case c.count > 0 && (c.count+len(records) > c.options.MaxQueue || c.bytes+r.bytes > c.options.MaxQueueBytes):
-		return nil, ErrOverloaded
+		return fmt.Errorf("%w: the service is stopping", ErrUnavailable)
+	case c.count > 0 && (c.count+len(r.records) > c.options.MaxQueue || c.bytes+r.bytes > c.options.MaxQueueBytes):
+		return ErrOverloaded
 	}
 	c.queue = append(c.queue, r)
-	c.count += len(records)
+	c.count += len(r.records)
 	c.bytes += r.bytes
 	c.filled.Signal()
-	return r, nil
+	return nil
 }
 
 func (c *Committer) abandon(r *request) {
@@ -179,7 +187,9 @@ func (c *Committer) write() {
 			}
 		}
 		results := make([]Result, count)
-		c.store(records, results)
+		ctx, span := c.trace(group, count)
+		c.store(ctx, records, results)
+		tracing.End(span, unavailable(results))
 		for _, r := range group {
 			r.results, results = results[:len(r.records):len(r.records)], results[len(r.records):]
 			r.err = unavailable(r.results)
@@ -189,6 +199,23 @@ func (c *Committer) write() {
 		c.writing -= count
 		c.mu.Unlock()
 	}
+}
+
+// trace begins the span of a group's write, if any of its requests is traced.
+func (c *Committer) trace(group []*request, records int) (context.Context, trace.Span) {
+	if c.options.Tracer == nil {
+		return c.ctx, nil
+	}
+	var waits []trace.Span
+	for _, r := range group {
+		if r.wait != nil {
+			waits = append(waits, r.wait)
+		}
+	}
+	if waits == nil {
+		return c.ctx, nil
+	}
+	return c.options.Tracer.Group(c.ctx, waits, records)
 }
 
 // hurry has a free writer take what waits.
@@ -244,9 +271,9 @@ func (c *Committer) take() (group []*request, count int) {
 
 // store writes the records and fills in their results. Where the store refuses
 // the data, the group is halved until the records at fault stand alone.
-func (c *Committer) store(records []Record, results []Result) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.options.WriteTimeout)
-	outcomes, err := c.writer.Write(ctx, records)
+func (c *Committer) store(ctx context.Context, records []Record, results []Result) {
+	writing, cancel := context.WithTimeout(ctx, c.options.WriteTimeout)
+	outcomes, err := c.writer.Write(writing, records)
 	cancel()
 	if err == nil && len(outcomes) != len(records) {
 		err = fmt.Errorf("the store gave %d outcomes for %d records", len(outcomes), len(records))
@@ -264,8 +291,8 @@ func (c *Committer) store(records []Record, results []Result) {
 		results[0].Err = err
 	default:
 		half := len(records) / 2
-		c.store(records[:half], results[:half])
-		c.store(records[half:], results[half:])
+		c.store(ctx, records[:half], results[:half])
+		c.store(ctx, records[half:], results[half:])
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gamemetrics/gmctl/internal/schemas"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 	"github.com/gamemetrics/gmctl/services/ingestion/keyring"
@@ -54,6 +55,8 @@ type Config struct {
 	// DeadLetters keeps rejected events of requests without an API key; a key says it
 	// for its own.
 	DeadLetters bool
+
+	Tracer *tracing.Tracer // makes spans of the requests that are sampled; nil: none
 
 	// AdminApart has metrics served by RunAdmin alone.
 	AdminApart bool

@@ -59,7 +59,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) 
 	default:
 		traffic = s.traffic.of(r)
 	}
-	from.record.Traffic, from.record.TraceParent = traffic, traceParentOf(r)
+	from.record.Traffic, from.record.TraceParent = traffic, s.parentOf(r)
 	// What is too much is refused before it is read.
 	return from, s.limiter.key(w, from, 0, s.now())
 }

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -28,6 +30,7 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	w := &responseWriter{ResponseWriter: rw, requestID: requestID(r)}
 	w.Header().Set(eventapi.RequestIDHeader, w.requestID)
 	name := noRoute
+	var span trace.Span // nil: the request is not traced
 	s.metrics.inFlight.Inc()
 	defer func() {
 		cause := recover()
@@ -37,6 +40,7 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 		took := s.config.Now().Sub(start)
 		s.metrics.inFlight.Dec()
 		s.metrics.served(name, w.status, took)
+		tracing.EndServed(span, w.status)
 		s.logRequest(r, w, took)
 		if cause == http.ErrAbortHandler { //nolint:errorlint // as above
 			panic(cause) //nolint:forbidigo // net/http recovers it and ends the connection
@@ -49,6 +53,7 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name = pattern
+	r, span = s.trace(r, pattern, w.requestID)
 	if s.allowOrigin(w, r, route) {
 		return
 	}

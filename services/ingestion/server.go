@@ -64,12 +64,14 @@ func New(config Config) (*Server, error) {
 	if s.metrics, err = newMetrics(s.config.Registry); err != nil {
 		return nil, err
 	}
+	s.config.Tracer.Register(s.metrics.registry)
 	s.backlog = &backlogGauge{source: s.config.Backlog, quota: s.config.BacklogQuota, log: s.config.Log}
 	if err := s.backlog.measured(s.metrics.registry); err != nil {
 		return nil, err
 	}
 	s.backlog.watch(backlogEvery)
 	s.writer = &watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}
+	s.config.Commit.Tracer = s.config.Tracer
 	s.committer = NewCommitter(s.writer, s.config.Commit)
 	s.metrics.queued(s.committer.Queued)
 	s.limiter = limiter{s.config.Limits, ratelimit.New(maxBuckets), s.metrics}
