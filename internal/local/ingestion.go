@@ -47,6 +47,8 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 		return err
 	}
 	defer pool.Close()
+	tracer := tracerOf(ctx, Ingestion, i.log)
+	defer tracer.Close(context.WithoutCancel(ctx))
 	store := postgres.NewStore(pool, func() {
 		select {
 		case i.stored <- struct{}{}:
@@ -58,7 +60,7 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 	registry := schemas.NewRegistry(postgres.NewSchemas(pool).Active, i.log)
 	service, err := ingestion.New(ingestion.Config{
 		Store: store, Keys: postgres.NewKeys(pool), Rules: rules, Log: i.log, Backlog: store, BacklogQuota: ingestion.DefaultBacklogQuota,
-		Reader: store, OpenHere: true,
+		Reader: store, OpenHere: true, Tracer: tracer,
 		Schemas: registry, Letters: postgres.NewLetters(pool, nil), DeadLetters: true,
 	})
 	if err != nil {

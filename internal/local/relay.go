@@ -44,8 +44,10 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 		return err
 	}
 	defer source.Close()
+	tracer := tracerOf(ctx, Relay, r.log)
+	defer tracer.Close(context.WithoutCancel(ctx))
 	// The name is that of the one before it, which is gone: there is no lease to wait for.
-	service := relay.New(relay.Config{Source: source, Kafka: brokers, Lanes: source, Name: "gmctl up", Wake: r.wake, Log: r.log})
+	service := relay.New(relay.Config{Source: source, Kafka: brokers, Lanes: source, Name: "gmctl up", Wake: r.wake, Log: r.log, Tracer: tracer})
 	outbox, err := postgres.NewOutbox(ctx, postgres.Config{DSN: url})
 	if err != nil {
 		return err

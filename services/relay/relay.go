@@ -15,6 +15,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 )
 
 // Config says what to publish, where, and how.
@@ -42,6 +43,7 @@ type Config struct {
 
 	Log      *slog.Logger          // nil: none
 	Registry prometheus.Registerer // nil: no metrics
+	Tracer   *tracing.Tracer       // nil: no spans
 }
 
 const (

@@ -15,6 +15,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 )
 
 const (
@@ -213,10 +214,12 @@ func (s *session) publish(stopping context.Context, events []Event) error {
 	if err := s.client.BeginTransaction(); err != nil {
 		return err
 	}
-	deadLettered, err := s.produce(ctx, events)
+	traces := s.relay.cfg.Tracer.Publish(topics.EventsRaw)
+	deadLettered, err := s.produce(ctx, events, traces)
 	if err == nil {
 		err = s.client.EndTransaction(ctx, kgo.TryCommit)
 	}
+	traces.End(len(events), err)
 	if err != nil {
 		return s.unlessTimedOut(err, began)
 	}
@@ -247,7 +250,7 @@ func (s *session) unlessTimedOut(err error, began time.Time) error {
 
 // produce sends the events and the cursor record, and returns when the broker
 // has them all.
-func (s *session) produce(ctx context.Context, events []Event) (deadLettered int, err error) {
+func (s *session) produce(ctx context.Context, events []Event, traces *tracing.Publication) (deadLettered int, err error) {
 	failed := failures{}
 	for i := range events {
 		e := &events[i]
@@ -264,6 +267,7 @@ func (s *session) produce(ctx context.Context, events []Event) (deadLettered int
 			deadLettered++
 			s.relay.cfg.Log.Warn("event goes to the dead-letter topic", "event", e.EventID, "position", e.Position.String(), "reason", why.reason, "detail", why.detail)
 		}
+		trace(traces, e, record)
 		s.client.Produce(ctx, record, failed.promise(e.Position))
 	}
 	last := &events[len(events)-1]

@@ -13,6 +13,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/schemas"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 	"github.com/gamemetrics/gmctl/services/ingestion"
@@ -66,6 +67,8 @@ stored in PostgreSQL.
   GET  /openapi.json          the description of all this
 
 ` + service.Configuration + `
+
+` + tracing.Configuration + `
 
 The service starts when PostgreSQL is not there yet: it is alive, not ready, and
 answers events with 503 and Retry-After until the database comes. SIGTERM ends it

@@ -10,6 +10,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/schemas"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
@@ -25,6 +26,11 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if err := o.senders(&senders); err != nil {
 		return err
 	}
+	tracer, err := tracing.New(ctx, "ingestion", log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close(context.WithoutCancel(ctx))
 	pool, err := postgres.NewPool(ctx, postgres.Config{
 		DSN: o.DatabaseURL, Application: "gmctl-ingestion", MaxConns: int32(o.Writers) + spareConnections,
 	})
@@ -44,6 +50,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	store := postgres.NewStore(pool, nil)
 	config := o.config(senders, store, log)
 	config.Keys, config.Reader = postgres.NewKeys(pool), store
+	config.Tracer = tracer
 	config.Backlog, config.BacklogQuota = store, o.BacklogQuota
 
 	keeping, stopKeeping := context.WithCancel(ctx)

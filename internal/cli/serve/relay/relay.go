@@ -14,6 +14,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
@@ -67,6 +68,8 @@ PostgreSQL, every quarter of --lease; what was published after that comes twice.
 where the topics were made anew, everything is published, and nothing is refused.
 
 ` + service.Configuration + `
+
+` + tracing.Configuration + `
 
 SIGTERM ends the relay when the transaction in flight is committed. Logs go to
 stderr.`,

@@ -15,6 +15,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
@@ -25,6 +26,11 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	tracer, err := tracing.New(ctx, "relay", log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close(context.WithoutCancel(ctx))
 	database := postgres.Config{DSN: o.DatabaseURL, Application: "gmctl-relay"}
 	source, err := postgres.NewSource(ctx, database)
 	if err != nil {
@@ -32,8 +38,9 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	defer source.Close()
 	registry := prometheus.NewRegistry()
+	tracer.Register(registry)
 	service := relay.New(relay.Config{
-		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry,
+		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry, Tracer: tracer,
 	})
 	registry.MustRegister(lagCollector{service, log})
 	outbox, closeOutbox, err := besides(ctx, database, brokers, o.Lease, log)

@@ -1,0 +1,21 @@
+package relay
+
+import (
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/internal/tracing"
+)
+
+// trace has the record of an event carry the span that it is published by, where its
+// trace is recorded: what consumers do is then a part of it.
+func trace(traces *tracing.Publication, e *Event, record *kgo.Record) {
+	if traces == nil || e.TraceParent == "" {
+		return
+	}
+	for i := range record.Headers {
+		if header := &record.Headers[i]; header.Key == topics.TraceHeader {
+			header.Value = []byte(traces.Create(e.TraceParent, e.EventID.String()))
+		}
+	}
+}
