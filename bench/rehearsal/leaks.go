@@ -199,6 +199,9 @@ func (r *run) noteSecrets(ctx context.Context) error {
 	if len(values) == 0 {
 		return errors.New("the account has no secret: there is nothing to look for")
 	}
+	if values[platformKey], err = r.platformKey(ctx); err != nil {
+		return err
+	}
 	if r.secrets == nil {
 		r.secrets = map[string]string{}
 	}

@@ -40,6 +40,9 @@ func (r *run) load(ctx context.Context) error {
 	if r.proof.Events.InKafka, err = r.inKafka(ctx, r.proof.Events.InDatabase); err != nil {
 		return err
 	}
+	if err := r.keysHold(ctx, 1); err != nil {
+		return err
+	}
 	if got := r.proof.Events; got.Accepted == 0 || got.InDatabase != got.Accepted || got.InKafka != got.Accepted {
 		return fmt.Errorf("%d events were accepted, %d are in PostgreSQL and %d in Kafka", got.Accepted, got.InDatabase, got.InKafka)
 	}

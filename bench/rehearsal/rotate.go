@@ -21,7 +21,8 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 )
 
-// rotate gives every user a new password where AWS keeps it. Status must say that
+// rotate gives every user a new password where AWS keeps it, and takes away gmctl's
+// own API key, which the cluster alone has. Status must say that
 // the cluster is behind; up must bring the new one to all who use it, and the old
 // one must open nothing.
 func (r *run) rotate(ctx context.Context) error {
@@ -52,6 +53,9 @@ func (r *run) rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.dropPlatformKey(ctx); err != nil {
+		return err
+	}
 	if result, err := r.player.try(ctx, "status -e dev"); err != nil || !strings.Contains(result.stdout, "new version") {
 		return errors.Join(errors.New("status does not say that the secrets have new versions, but: "+result.stdout), err)
 	}
@@ -72,6 +76,9 @@ func (r *run) rotate(ctx context.Context) error {
 	}
 	if err := r.opensKafka(ctx, old); !errors.Is(err, kerr.SaslAuthenticationFailed) {
 		return errors.Join(errors.New("Kafka does not refuse the old password"), err)
+	}
+	if err := r.keysHold(ctx, 1); err != nil { // what up sent came with the new one
+		return err
 	}
 	return r.upAgain(ctx)
 }

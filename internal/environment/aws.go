@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/awscloud"
 	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/engine"
@@ -60,7 +61,7 @@ func newAWSPlatform(name string, dirs paths.Dirs, cfg config.AWS, options Option
 	})
 	p.secrets = secrets.New(secrets.Options{
 		Vault:   func(ctx context.Context) (secrets.Vault, error) { return p.session(ctx) },
-		Cluster: opened[secrets.Cluster](p), Copies: p.secretCopies, Names: secretNames(),
+		Cluster: opened[secrets.Cluster](p), Copies: p.secretCopies, Names: secretNames(), Made: secretsMade(),
 	})
 	return p
 }
@@ -114,18 +115,23 @@ func (p *awsPlatform) who(ctx context.Context) string {
 	return session.Caller
 }
 
-// ingestionURL is an address on this machine that leads into the cluster until
-// ctx ends.
-func (p *awsPlatform) ingestionURL(ctx context.Context) (string, error) {
+// ingestion is an address on this machine that leads into the cluster until ctx
+// ends, and the key that the schema Job has made known there.
+func (p *awsPlatform) ingestion(ctx context.Context) (found Ingestion, err error) {
 	client, err := p.kube(ctx)
 	if err != nil {
-		return "", p.notUp(err)
+		return found, p.notUp(err)
+	}
+	secret, err := client.Secret(ctx, appsNamespace, platformKeySecret)
+	if err != nil {
+		return found, err
+	}
+	if secret != nil { // an environment that an older gmctl made needs none
+		found.Key = apikey.Read(string(secret.Data[platformKeyField]))
 	}
 	address, err := forward(ctx, dialService(client, appsNamespace, ingestionService, ingestionPort))
-	if err != nil {
-		return "", err
-	}
-	return "http://" + address, nil
+	found.URL = "http://" + address
+	return found, err
 }
 
 // databaseURL has no answer: PostgreSQL has no address outside the VPC.
@@ -192,7 +198,8 @@ func (p *awsPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 	if target.Kafka, err = p.kafka(ctx); err != nil {
 		return target, err
 	}
-	target.IngestionURL, err = p.ingestionURL(ctx)
+	ingestion, err := p.ingestion(ctx)
+	target.IngestionURL, target.Key = ingestion.URL, ingestion.Key
 	return target, err
 }
 

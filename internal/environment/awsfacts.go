@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/kube"
 	"github.com/gamemetrics/gmctl/internal/manifests"
 	"github.com/gamemetrics/gmctl/internal/stage/secrets"
@@ -26,6 +27,10 @@ const (
 	kafkaBootstrap   = "gamemetrics-kafka-bootstrap.kafka.svc:9093"
 	kafkaCASecret    = "gamemetrics-cluster-ca-cert"
 	kafkaSecret      = "kafka" // in the namespace of the apps
+
+	// The API key with which gmctl itself sends events, in the namespace of the apps.
+	platformKeySecret = "platform-key"
+	platformKeyField  = "key"
 )
 
 // isNotThere reports whether an error is that an earlier stage is still to do.
@@ -179,6 +184,15 @@ func secretNames() []secrets.Copy {
 		{Namespace: appsNamespace, Name: kafkaSecret, Fields: login},
 		{Namespace: kafkaNamespace, Name: "gamemetrics-kafka-password", Fields: []string{"password"}},
 	}
+}
+
+// secretsMade are those that live in the cluster alone. Who deletes one has it made
+// anew by the next up.
+func secretsMade() []secrets.Made {
+	return []secrets.Made{{
+		Namespace: appsNamespace, Name: platformKeySecret, Field: platformKeyField,
+		New: func() string { return apikey.New().Reveal() },
+	}}
 }
 
 // secretCopies are the secrets with where they come from.

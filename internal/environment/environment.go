@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kafka"
@@ -45,7 +46,7 @@ type platform interface {
 	nodes() []engine.Node
 	// who is as whom gmctl works; empty: as the user of this machine.
 	who(context.Context) string
-	ingestionURL(context.Context) (string, error)
+	ingestion(context.Context) (Ingestion, error)
 	databaseURL(context.Context) (string, error)
 	kafka(context.Context) (kafka.Config, error)
 	kubernetes(context.Context) (Cluster, error)
@@ -151,9 +152,15 @@ func (e *Environment) remedy(p *problem.Error) *problem.Error {
 	return problem.Addressed(p, e.Name)
 }
 
-// IngestionURL is the base URL of the event API.
-func (e *Environment) IngestionURL(ctx context.Context) (string, error) {
-	return e.platform.ingestionURL(ctx)
+// Ingestion is the event API of an environment.
+type Ingestion struct {
+	URL string        // base of the API
+	Key apikey.Secret // that the environment has for gmctl; empty: none is needed
+}
+
+// Ingestion is where the event API is.
+func (e *Environment) Ingestion(ctx context.Context) (Ingestion, error) {
+	return e.platform.ingestion(ctx)
 }
 
 // DatabaseURL is how a program connects to the database; it holds a password.

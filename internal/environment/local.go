@@ -122,7 +122,7 @@ func (p *localPlatform) probeKafka(ctx context.Context) error {
 }
 
 func (p *localPlatform) probeIngestion(ctx context.Context) error {
-	url, err := p.ingestionURL(ctx)
+	url, err := p.connection(ctx, local.Ingestion)
 	if err != nil {
 		return err
 	}
@@ -180,8 +180,9 @@ func (p *localPlatform) databaseURL(ctx context.Context) (string, error) {
 	return p.connection(ctx, local.Postgres)
 }
 
-func (p *localPlatform) ingestionURL(ctx context.Context) (string, error) {
-	return p.connection(ctx, local.Ingestion)
+func (p *localPlatform) ingestion(ctx context.Context) (Ingestion, error) {
+	url, err := p.connection(ctx, local.Ingestion)
+	return Ingestion{URL: url}, err
 }
 
 func (p *localPlatform) kafka(ctx context.Context) (kafka.Config, error) {
@@ -199,7 +200,7 @@ func (p *localPlatform) smokeTarget(ctx context.Context) (smoke.Target, error) {
 		return target, err
 	}
 	target.Instance = snapshot.Boot + " " + snapshot.SpecHash
-	if target.IngestionURL, err = p.ingestionURL(ctx); err != nil {
+	if target.IngestionURL, err = p.connection(ctx, local.Ingestion); err != nil {
 		return target, err
 	}
 	if target.DatabaseURL, err = p.databaseURL(ctx); err != nil {

@@ -210,7 +210,7 @@ func TestWhatReadsASecretIsMadeAnewAfterARotation(t *testing.T) {
 	stamps := func(rotated string) map[string]string {
 		v := values()
 		v.SecretVersions = map[string]string{rotated: "2"}
-		for _, name := range []string{"gamemetrics/database-master", "gamemetrics/database", "gamemetrics/kafka", "kafka/gamemetrics-kafka-password"} {
+		for _, name := range []string{"gamemetrics/database-master", "gamemetrics/database", "gamemetrics/kafka", "gamemetrics/platform-key", "kafka/gamemetrics-kafka-password"} {
 			if name != rotated {
 				v.SecretVersions[name] = "1"
 			}
@@ -232,6 +232,7 @@ func TestWhatReadsASecretIsMadeAnewAfterARotation(t *testing.T) {
 		"gamemetrics/database-master":      {"Job schema"},
 		"gamemetrics/database":             {"Deployment ingestion", "Deployment relay", "Job schema"},
 		"gamemetrics/kafka":                {"Deployment relay"},
+		"gamemetrics/platform-key":         {"Job schema"},
 		"kafka/gamemetrics-kafka-password": {"KafkaUser gamemetrics"},
 	} {
 		var changed []string

@@ -141,3 +141,45 @@ func TestServicesMayNotChangeKeys(t *testing.T) {
 		}
 	}
 }
+
+// The platform's own key: one at a time, and one that was revoked is not brought back.
+func TestThePlatformHasOneKey(t *testing.T) {
+	keys, ctx := postgres.NewKeys(migrated(t)), t.Context()
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	game := newKey(now, postgres.PlatformKeyGame) // somebody's game may be called so, too
+	if err := keys.Create(ctx, game); err != nil {
+		t.Fatal(err)
+	}
+	first, second := apikey.New().Hash(), apikey.New().Hash()
+	states := func() map[string]apikey.State {
+		t.Helper()
+		found, err := keys.Keys(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := map[string]apikey.State{}
+		for _, key := range found {
+			states[key.ID] = key.State(now.Add(time.Hour))
+			if key.ID != game.ID && (key.Admin || key.Game != postgres.PlatformKeyGame || key.Name != postgres.PlatformKeyName) {
+				t.Errorf("the platform's key is %+v", key)
+			}
+		}
+		return states
+	}
+	for _, step := range []struct {
+		adopted apikey.Hash
+		want    map[string]apikey.State
+	}{
+		{first, map[string]apikey.State{game.ID: apikey.Valid, first.ID(): apikey.Valid}},
+		{first, map[string]apikey.State{game.ID: apikey.Valid, first.ID(): apikey.Valid}},
+		{second, map[string]apikey.State{game.ID: apikey.Valid, first.ID(): apikey.Revoked, second.ID(): apikey.Valid}},
+		{first, map[string]apikey.State{game.ID: apikey.Valid, first.ID(): apikey.Revoked, second.ID(): apikey.Revoked}},
+	} {
+		if err := keys.Adopt(ctx, step.adopted, now); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(step.want, states()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -19,12 +19,9 @@ import (
 
 type replayOptions struct {
 	options
-	URL  func(context.Context) (string, error)
-	File string
+	Service func(context.Context) (service.Endpoint, error)
+	File    string
 }
-
-// keyVariable names the environment variable with the API key to replay with.
-const keyVariable = "GMCTL_API_KEY"
 
 func newReplayCommand(f *factory.Factory, source connection.Source) *cobra.Command {
 	opts := &replayOptions{options: options{IO: f.IO, Kafka: source, Now: time.Now}}
@@ -42,14 +39,15 @@ With --file a corrected event is sent in place of the one letter that is named.
 An event that the relay gave up is stored in PostgreSQL already: sending it again
 would change nothing, so its letter is not replayed. Discard it when it is dealt with.
 
-A service that asks for an API key gets that of $` + keyVariable + `.`,
+A service that asks for an API key gets that of $` + service.KeyVariable + `; on AWS, without
+that variable, the environment's own.`,
 		Example: `  gmctl dlq replay 2/17
   gmctl dlq replay --reason schema --since 24h
   gmctl dlq replay 2/17 --file corrected.json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Choice.ids = args
-			opts.URL = target.Resolver(f)
+			opts.Service = target.Resolver(f)
 			return runReplay(cmd.Context(), opts)
 		},
 	}
@@ -77,7 +75,7 @@ func runReplay(ctx context.Context, opts *replayOptions) error {
 			return &problem.Error{What: opts.File + " cannot be read", Cause: err, Next: "check the path given with --file", Kind: problem.Usage}
 		}
 	}
-	url, err := opts.URL(ctx)
+	to, err := opts.Service(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,7 +92,7 @@ func runReplay(ctx context.Context, opts *replayOptions) error {
 	if err != nil {
 		return err
 	}
-	r := &replay{io: opts.IO, queue: queue, sender: newSender(url, os.Getenv(keyVariable)), corrected: corrected}
+	r := &replay{io: opts.IO, queue: queue, sender: newSender(to), corrected: corrected}
 	return r.run(ctx, mine, len(letters)-len(mine))
 }
 

@@ -21,12 +21,12 @@ import (
 // sender hands letters to the ingestion API, byte for byte: the SDK would send
 // only what is an event already.
 type sender struct {
-	url, key string
-	http     *http.Client
+	service.Endpoint
+	http *http.Client
 }
 
-func newSender(url, key string) *sender {
-	return &sender{url, key, &http.Client{Timeout: 30 * time.Second}}
+func newSender(to service.Endpoint) *sender {
+	return &sender{to, &http.Client{Timeout: 30 * time.Second}}
 }
 
 // attempts is how often a service that is busy is asked, a second apart.
@@ -38,31 +38,31 @@ func (s *sender) send(ctx context.Context, l deadletters.Letter, body []byte) (r
 		status, answer, err := s.post(ctx, l, body)
 		switch {
 		case err != nil:
-			return "", service.Explain(err, s.url)
+			return "", service.Explain(err, s.URL)
 		case status == http.StatusCreated:
 			return "", nil
 		case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
 			if attempt < attempts && pause(ctx, time.Second) {
 				continue
 			}
-			return "", service.Explain(&client.Error{Status: status, Code: answer.Error.Code, Message: answer.Error.Message, RequestID: answer.RequestID}, s.url)
+			return "", service.Explain(&client.Error{Status: status, Code: answer.Error.Code, Message: answer.Error.Message, RequestID: answer.RequestID}, s.URL)
 		case status == http.StatusUnauthorized || status == http.StatusForbidden || answer.Error.Code == "":
-			return "", service.Explain(&client.Error{Status: status, Code: answer.Error.Code, Message: answer.Error.Message, RequestID: answer.RequestID}, s.url)
+			return "", service.Explain(&client.Error{Status: status, Code: answer.Error.Code, Message: answer.Error.Message, RequestID: answer.RequestID}, s.URL)
 		}
 		return answer.Error.Message, nil
 	}
 }
 
 func (s *sender) post(ctx context.Context, l deadletters.Letter, body []byte) (status int, answer eventapi.Failure, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+eventapi.EventsPath, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+eventapi.EventsPath, bytes.NewReader(body))
 	if err != nil {
 		return 0, answer, err
 	}
 	request.Header.Set("Content-Type", eventapi.JSON)
 	request.Header.Set("User-Agent", "gmctl")
 	request.Header.Set(eventapi.ReplayHeader, l.ID)
-	if s.key != "" {
-		request.Header.Set("Authorization", "Bearer "+s.key)
+	if key := s.Key.Reveal(); key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
 	}
 	if l.TestRun != "" {
 		request.Header.Set(eventapi.TestHeader, l.TestRun)

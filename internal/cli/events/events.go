@@ -20,7 +20,9 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 publishes, let a population of players play, or import a history.
 
 They go to the ingestion service of the environment, or to the one that --url or
-$GMCTL_URL names.`,
+$GMCTL_URL names, with the API key of $GMCTL_API_KEY. Without that variable an
+environment on AWS takes a key of its own from the cluster: its events are of the
+game gmctl.`,
 		Example: `  gmctl events send --player ada --type login
   gmctl events tail
   gmctl events simulate --rate 500 --duration 1m

@@ -1,5 +1,5 @@
 // Package secrets is the stage that brings the secrets of Secrets Manager into
-// Kubernetes. Their values pass through memory and go nowhere else: not into a
+// Kubernetes, and makes those that the cluster alone has. Their values pass through memory and go nowhere else: not into a
 // plan, an event, an error, the journal or a file.
 package secrets
 
@@ -67,6 +67,8 @@ type Options struct {
 	Copies func(context.Context) ([]Copy, error)
 	// Names are the copies without their sources, for a removal.
 	Names []Copy
+	// Made are those that have no source.
+	Made []Made
 }
 
 // Stage is the secrets.
@@ -84,7 +86,7 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		if goal == engine.GoalAbsent {
 			return engine.Plan{}, nil // they live in the cluster alone
 		}
-		return engine.Plan{Deferred: fmt.Sprintf("%d secrets, once the cluster is there", len(s.Names))}, nil
+		return engine.Plan{Deferred: fmt.Sprintf("%d secrets, once the cluster is there", len(s.places()))}, nil
 	}
 	if err != nil {
 		return engine.Plan{}, err
@@ -105,13 +107,20 @@ func (s *Stage) Plan(ctx context.Context, goal engine.Goal) (engine.Plan, error)
 		}
 		plan.Changes = append(plan.Changes, engine.Change{Action: action, Object: d.of.String(), Detail: d.why})
 	}
+	if err != nil {
+		return plan, err
+	}
+	missing, err := s.missing(ctx, cluster)
+	for _, one := range missing {
+		plan.Changes = append(plan.Changes, engine.Change{Action: engine.ActionCreate, Object: one.String(), Detail: "made at random"})
+	}
 	return plan, err
 }
 
 func (s *Stage) planRemoval(ctx context.Context, cluster Cluster) (engine.Plan, error) {
 	var plan engine.Plan
-	for _, one := range s.Names {
-		found, err := cluster.Secret(ctx, one.Namespace, one.Name)
+	for _, one := range s.places() {
+		found, err := cluster.Secret(ctx, one.namespace, one.name)
 		if err != nil {
 			return plan, err
 		}
@@ -183,7 +192,7 @@ func content(data map[string][]byte) string {
 	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
-// Apply copies all of them.
+// Apply copies all of them, and makes what is missing of the others.
 func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
 	cluster, err := s.Cluster(ctx)
 	if err != nil {
@@ -211,7 +220,7 @@ func (s *Stage) Apply(ctx context.Context, report engine.Reporter) error {
 			return err
 		}
 	}
-	return nil
+	return s.make(ctx, cluster)
 }
 
 // of is the Kubernetes Secret with the value.
@@ -229,7 +238,7 @@ func (c Copy) of(value awscloud.SecretValue) (kube.Secret, error) {
 	return kube.Secret{
 		Namespace: c.Namespace, Name: c.Name, Data: data,
 		Annotations: map[string]string{AnnotationSource: c.Source, AnnotationVersion: value.Version, annotationContent: content(data)},
-		Labels:      map[string]string{"app.kubernetes.io/part-of": "gamemetrics"},
+		Labels:      partOf(),
 	}, nil
 }
 
@@ -267,10 +276,15 @@ func (s *Stage) Check(ctx context.Context) (engine.Health, error) {
 			Next: "copy it, and roll what uses it: gmctl up", Kind: problem.Unhealthy,
 		}
 	}
-	return health, nil
+	missing, err := s.missing(ctx, cluster)
+	if err == nil && len(missing) > 0 && health.Problem == nil {
+		health.State, health.Summary = engine.StateDegraded, fmt.Sprintf("%d of %d secrets are missing", len(missing), len(s.places()))
+		health.Problem = &problem.Error{What: missing[0].String() + " is not in the cluster", Next: "have it made: gmctl up", Kind: problem.Unhealthy}
+	}
+	return health, err
 }
 
-// Destroy removes the copies. Their sources are the infrastructure's.
+// Destroy removes them. The sources of the copies are the infrastructure's.
 func (s *Stage) Destroy(ctx context.Context, _ engine.Reporter) error {
 	cluster, err := s.Cluster(ctx)
 	if errors.Is(err, kube.ErrNotThere) {
@@ -279,8 +293,8 @@ func (s *Stage) Destroy(ctx context.Context, _ engine.Reporter) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range s.Names {
-		if err := cluster.DeleteSecret(ctx, Set, one.Namespace, one.Name); err != nil {
+	for _, one := range s.places() {
+		if err := cluster.DeleteSecret(ctx, Set, one.namespace, one.name); err != nil {
 			return err
 		}
 	}
@@ -319,5 +333,5 @@ func (s *Stage) Versions(ctx context.Context) (map[string]string, error) {
 		}
 		versions[one.Namespace+"/"+one.Name] = version
 	}
-	return versions, nil
+	return versions, s.versionsOfMade(ctx, cluster, versions)
 }

@@ -241,3 +241,65 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		t.Errorf("the source is gone: %v", err)
 	}
 }
+
+// A secret that has no source is made once, keeps its value, and is made anew where
+// somebody has deleted it.
+func TestASecretOfTheClusterIsMadeOnce(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	made, said := 0, &told{}
+	stage := secrets.New(secrets.Options{
+		Vault:   func(context.Context) (secrets.Vault, error) { return nil, nil }, // it is asked for nothing
+		Cluster: func(context.Context) (secrets.Cluster, error) { return w.client, nil },
+		Copies:  func(context.Context) ([]secrets.Copy, error) { return nil, nil },
+		Made: []secrets.Made{{Namespace: "apps", Name: "own", Field: "key", New: func() string {
+			made++
+			return fmt.Sprint("random-", made)
+		}}},
+	})
+	wants := func(goal engine.Goal, action engine.Action) {
+		t.Helper()
+		plan, err := stage.Plan(ctx, goal)
+		said.add(plan, err)
+		if err != nil || len(plan.Changes) != 1 || plan.Changes[0].Action != action || plan.Changes[0].Object != "secret apps/own" {
+			t.Fatalf("planned %+v, %v; want to %s", plan, err, action)
+		}
+	}
+	apply := func(value string) (version string) {
+		t.Helper()
+		if err := stage.Apply(ctx, said); err != nil {
+			t.Fatal(err)
+		}
+		found, err := w.client.Secret(ctx, "apps", "own")
+		if err != nil || found == nil || string(found.Data["key"]) != value {
+			t.Fatalf("it is there as %v, %v", found, err)
+		}
+		versions, err := stage.Versions(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return versions["apps/own"]
+	}
+	wants(engine.GoalPresent, engine.ActionCreate)
+	first := apply("random-1")
+	if again := apply("random-1"); again != first || made != 1 {
+		t.Errorf("the version %q becomes %q, made %d times", first, again, made)
+	}
+	if err := w.kube.CoreV1().Secrets("apps").Delete(ctx, "own", meta.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wants(engine.GoalPresent, engine.ActionCreate)
+	if after := apply("random-2"); after == first {
+		t.Errorf("the version stays %q", after)
+	}
+	wants(engine.GoalAbsent, engine.ActionDelete)
+	if err := stage.Destroy(ctx, said); err != nil {
+		t.Fatal(err)
+	}
+	if plan, err := stage.Plan(ctx, engine.GoalAbsent); err != nil || !plan.Empty() {
+		t.Errorf("removed, and planned %+v, %v", plan, err)
+	}
+	if strings.Contains(said.text.String(), "random-") {
+		t.Error("its value was said on the way")
+	}
+}

@@ -31,7 +31,7 @@ func throughPlatform(ctx context.Context, target Target) error {
 		EventID: uuid.Must(uuid.NewV7()), PlayerID: "gmctl-smoke", EventType: "gmctl.smoke",
 		Timestamp: time.Now().UTC().Truncate(time.Microsecond),
 	}
-	if _, err := post(ctx, target.IngestionURL+eventapi.EventsPath, sent.EventID, sent); err != nil {
+	if _, err := post(ctx, target, eventapi.EventsPath, sent.EventID, sent); err != nil {
 		return &problem.Error{What: "the smoke test's event was not accepted", Cause: err, Next: "gmctl logs ingestion"}
 	}
 	if err := stored(ctx, target, sent); err != nil {
@@ -43,34 +43,60 @@ func throughPlatform(ctx context.Context, target Target) error {
 	return nil
 }
 
+// A key that was made known just now may be turned away by a service that has read
+// the keys a moment before.
+const (
+	keyKnownWithin = 5 * time.Second
+	keyRetry       = 500 * time.Millisecond
+)
+
 // post sends what as JSON, marked as the test run, and returns the answer.
-func post(ctx context.Context, url string, run uuid.UUID, what any) ([]byte, error) {
+func post(ctx context.Context, target Target, path string, run uuid.UUID, what any) ([]byte, error) {
 	body, err := json.Marshal(what)
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	for began := time.Now(); ; {
+		status, answer, err := postOnce(ctx, target, path, run, body)
+		switch {
+		case err != nil:
+			return nil, err
+		case status/100 == 2:
+			return answer, nil
+		case status != http.StatusUnauthorized || time.Since(began) > keyKnownWithin:
+			return nil, fmt.Errorf("%d %s: %s", status, http.StatusText(status), answer)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(keyRetry):
+		}
+	}
+}
+
+func postOnce(ctx context.Context, target Target, path string, run uuid.UUID, body []byte) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.IngestionURL+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", eventapi.JSON)
 	request.Header.Set(eventapi.TestHeader, run.String())
+	if key := target.Key.Reveal(); key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 4096))
-	if err == nil && response.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %s", response.Status, answer)
-	}
-	return answer, err
+	answer, err = io.ReadAll(io.LimitReader(response.Body, 4096))
+	return response.StatusCode, answer, err
 }
 
 // stored returns why the event cannot be found in PostgreSQL; nil if it is there.
 func stored(ctx context.Context, target Target, sent event.Event) error {
 	if target.DatabaseURL == "" {
-		return known(ctx, target.IngestionURL, sent)
+		return known(ctx, target, sent)
 	}
 	conn, err := pgx.Connect(ctx, target.DatabaseURL)
 	if err != nil {
@@ -82,8 +108,8 @@ func stored(ctx context.Context, target Target, sent event.Event) error {
 }
 
 // known sends the event again and returns an error unless it was there before.
-func known(ctx context.Context, url string, sent event.Event) error {
-	text, err := post(ctx, url+eventapi.BatchPath, sent.EventID, []event.Event{sent})
+func known(ctx context.Context, target Target, sent event.Event) error {
+	text, err := post(ctx, target, eventapi.BatchPath, sent.EventID, []event.Event{sent})
 	if err != nil {
 		return err
 	}

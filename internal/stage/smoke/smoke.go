@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/smoketest"
@@ -20,6 +21,7 @@ import (
 type Target struct {
 	Instance     string // identifies what runs; another instance is tried anew
 	IngestionURL string
+	Key          apikey.Secret // empty: ingestion wants none
 	// DatabaseURL is empty where the database cannot be reached from here. Then
 	// the event is sent again: that it is there already, only PostgreSQL knows.
 	DatabaseURL string

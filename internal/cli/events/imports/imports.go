@@ -23,7 +23,7 @@ import (
 // Options are the flags and dependencies of the command.
 type Options struct {
 	IO       *iostreams.IOStreams
-	URL      func(context.Context) (string, error)
+	Service  func(context.Context) (service.Endpoint, error)
 	StateDir func() (string, error) // of the environment: checkpoints are kept below it
 	Now      func() time.Time
 
@@ -84,7 +84,7 @@ It exits with 0 when all events are stored, and 1 when some were rejected.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.Files, opts.LogFormat, opts.URL = args, f.LogFormat, target.Resolver(f)
+			opts.Files, opts.LogFormat, opts.Service = args, f.LogFormat, target.Resolver(f)
 			return run(cmd.Context(), opts)
 		},
 	}

@@ -48,11 +48,12 @@ func run(ctx context.Context, opts *Options) error {
 	defer status.Close()
 	result := Result{}
 	if !opts.DryRun {
-		if result.URL, err = opts.URL(ctx); err != nil {
+		to, err := opts.Service(ctx)
+		if err != nil {
 			return err
 		}
-		base.Target = result.URL
-		if base.Send, err = service.ImportSender(result.URL, opts.Connections, trouble(status, opts.Now)); err != nil {
+		result.URL, base.Target = to.URL, to.URL
+		if base.Send, err = service.ImportSender(to, opts.Connections, trouble(status, opts.Now)); err != nil {
 			return err
 		}
 	}

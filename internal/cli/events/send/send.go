@@ -23,9 +23,9 @@ import (
 
 // Options are the flags and dependencies of the command.
 type Options struct {
-	IO  *iostreams.IOStreams
-	URL func(context.Context) (string, error)
-	Now func() time.Time
+	IO      *iostreams.IOStreams
+	Service func(context.Context) (service.Endpoint, error)
+	Now     func() time.Time
 
 	File      string // of the event as JSON; "-" is standard input
 	Player    string
@@ -69,7 +69,7 @@ true, "text", [1,2]) is taken as such, anything else as text.`,
   echo '{"playerId":"p1","eventType":"login","timestamp":"'$(date -u +%FT%TZ)'"}' | gmctl events send`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.URL = target.Resolver(f)
+			opts.Service = target.Resolver(f)
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -93,20 +93,20 @@ func run(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	url, err := opts.URL(ctx)
+	to, err := opts.Service(ctx)
 	if err != nil {
 		return err
 	}
-	sender, err := service.Sender(url, opts.TestRun)
+	sender, err := service.Sender(to, opts.TestRun)
 	if err != nil {
 		return &problem.Error{What: "the service cannot be asked", Cause: err, Kind: problem.Usage}
 	}
 	defer sender.Close()
 	id, err := sender.Send(ctx, e)
 	if err != nil {
-		return service.Explain(err, url)
+		return service.Explain(err, to.URL)
 	}
-	return opts.print(Sent{EventID: id.String(), PlayerID: e.PlayerID, EventType: e.EventType, Timestamp: e.Timestamp, URL: url})
+	return opts.print(Sent{EventID: id.String(), PlayerID: e.PlayerID, EventType: e.EventType, Timestamp: e.Timestamp, URL: to.URL})
 }
 
 func (o *Options) print(sent Sent) error {

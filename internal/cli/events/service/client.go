@@ -35,17 +35,22 @@ func importRetry() client.Retry {
 
 // Sender returns a client for a single event; testRun, if not empty, marks it
 // as a test.
-func Sender(url, testRun string) (*client.Client, error) {
-	options := []client.Option{client.WithRetry(sendRetry()), client.WithUserAgent("gmctl")}
+func Sender(to Endpoint, testRun string) (*client.Client, error) {
+	options := append(to.options(), client.WithRetry(sendRetry()))
 	if testRun != "" {
 		options = append(options, client.WithTestRun(testRun))
 	}
-	return client.New(url, options...)
+	return client.New(to.URL, options...)
+}
+
+// options are what all requests to the service have in common.
+func (e Endpoint) options() []client.Option {
+	return []client.Option{client.WithUserAgent("gmctl"), client.WithAPIKey(e.Key.Reveal())}
 }
 
 // many returns a client for a number of connections that tells trouble of each
 // attempt that is not the last.
-func many(url string, connections int, retry client.Retry, trouble func(cause error)) (*client.Client, error) {
+func many(to Endpoint, connections int, retry client.Retry, trouble func(cause error)) (*client.Client, error) {
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		MaxIdleConnsPerHost:   connections,
@@ -53,8 +58,8 @@ func many(url string, connections int, retry client.Retry, trouble func(cause er
 		ResponseHeaderTimeout: 30 * time.Second,
 		DisableCompression:    true, // answers are small
 	}
-	return client.New(url, client.WithRetry(retry), client.WithUserAgent("gmctl"),
-		client.WithHTTPClient(&http.Client{Transport: &watched{transport, trouble}}))
+	return client.New(to.URL, append(to.options(), client.WithRetry(retry),
+		client.WithHTTPClient(&http.Client{Transport: &watched{transport, trouble}}))...)
 }
 
 // watched tells of the attempts that will be made again.
@@ -78,8 +83,8 @@ func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // DriveSender returns what hands simulated events to the service; retried is
 // called for each attempt that will be made again.
-func DriveSender(url string, connections int, retried func()) (drive.Send, error) {
-	c, err := many(url, connections, driveRetry(), func(error) { retried() })
+func DriveSender(to Endpoint, connections int, retried func()) (drive.Send, error) {
+	c, err := many(to, connections, driveRetry(), func(error) { retried() })
 	if err != nil {
 		return nil, err
 	}
@@ -124,15 +129,15 @@ func short(err error) error {
 
 // ImportSender returns what hands imported events to the service; trouble is
 // told why an attempt will be made again.
-func ImportSender(url string, connections int, trouble func(cause error)) (importer.Sender, error) {
-	c, err := many(url, connections, importRetry(), trouble)
+func ImportSender(to Endpoint, connections int, trouble func(cause error)) (importer.Sender, error) {
+	c, err := many(to, connections, importRetry(), trouble)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, events []event.Event) ([]importer.Outcome, error) {
 		results, err := c.SendBatch(ctx, events)
 		if err != nil {
-			return nil, Explain(err, url)
+			return nil, Explain(err, to.URL)
 		}
 		outcomes := make([]importer.Outcome, len(results))
 		for i, result := range results {

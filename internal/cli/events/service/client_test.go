@@ -47,7 +47,7 @@ func invalid(player string) event.Event {
 func TestAnImportWaitsForAServiceThatIsAway(t *testing.T) {
 	store := ingestion.NewMemory()
 	var causes []string
-	send, err := ImportSender(ingestion.Start(t, store, refusing(3)), 1, func(cause error) { causes = append(causes, cause.Error()) })
+	send, err := ImportSender(Endpoint{URL: ingestion.Start(t, store, refusing(3))}, 1, func(cause error) { causes = append(causes, cause.Error()) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestAnImportWaitsForAServiceThatIsAway(t *testing.T) {
 func TestSimulatedEventsTellWhatBecameOfThem(t *testing.T) {
 	store := ingestion.NewMemory()
 	var retries atomic.Int64
-	send, err := DriveSender(ingestion.Start(t, store, refusing(2)), 1, func() { retries.Add(1) })
+	send, err := DriveSender(Endpoint{URL: ingestion.Start(t, store, refusing(2))}, 1, func() { retries.Add(1) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestSimulatedEventsTellWhatBecameOfThem(t *testing.T) {
 // Failures of the same kind must count as one reason, whatever differs in their
 // text.
 func TestReasonsOfFailuresAreFew(t *testing.T) {
-	refused, err := DriveSender("http://127.0.0.1:1", 1, func() {})
+	refused, err := DriveSender(Endpoint{URL: "http://127.0.0.1:1"}, 1, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,11 +130,12 @@ func TestExplain(t *testing.T) {
 		"nothing listens":  {"http://127.0.0.1:1", "nothing listens at", "gmctl up"},
 		"another service":  {answering(404, "<html>"), "is not the event API", "--url"},
 		"overloaded":       {answering(503, `{"error":{"code":"overloaded","message":"too many"}}`), "cannot store events now", "gmctl status"},
+		"no key":           {answering(401, `{"error":{"code":"unauthorized","message":"the request has no API key"}}`), "does not take the API key", "$GMCTL_API_KEY"},
 		"internal":         {answering(500, `{"error":{"code":"internal","message":"failed"},"requestId":"r7"}`), "refused the request", "gmctl logs ingestion"},
 		"a host not there": {"http://no.such.host.invalid", "", "--url"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := Sender(test.url, "")
+			c, err := Sender(Endpoint{URL: test.url}, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +164,7 @@ func BenchmarkDrive(b *testing.B) {
 	}
 	defer listener.Close()
 	go answer(listener)
-	send, err := DriveSender("http://"+listener.Addr().String(), 64, func() {})
+	send, err := DriveSender(Endpoint{URL: "http://" + listener.Addr().String()}, 64, func() {})
 	if err != nil {
 		b.Fatal(err)
 	}

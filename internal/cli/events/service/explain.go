@@ -45,6 +45,9 @@ func explainAnswer(e *client.Error, url string) error {
 	switch {
 	case e.Code == "":
 		return &problem.Error{What: url + " is not the event API", Cause: e, Next: "check the URL given with --url or $" + URLVariable}
+	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
+		return &problem.Error{What: "the event API at " + url + " does not take the API key, or the lack of one", Cause: e,
+			Next: "put a key of the game into $" + KeyVariable + "; gmctl keys create GAME makes one"}
 	case e.Status == http.StatusConflict:
 		return &problem.Error{What: "the id of the event is taken", Cause: e, Next: "leave --id out for a new event, or send the same event as before"}
 	case e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests:

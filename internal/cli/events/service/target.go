@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -21,6 +22,15 @@ import (
 // URLVariable names the environment variable that stands in for --url.
 const URLVariable = "GMCTL_URL"
 
+// KeyVariable names the environment variable with the API key to send with.
+const KeyVariable = "GMCTL_API_KEY"
+
+// Endpoint is a service that is found.
+type Endpoint struct {
+	URL string
+	Key apikey.Secret // empty: it wants none, or the user has none
+}
+
 // Target says which service a command talks to.
 type Target struct{ url string }
 
@@ -29,21 +39,26 @@ func (t *Target) Flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.url, "url", "", "base `URL` of the event API, in place of the environment's [$"+URLVariable+"]")
 }
 
-// Resolver returns what finds the URL: the flag, else the variable, else the
-// environment.
-func (t *Target) Resolver(f *factory.Factory) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
+// Resolver returns what finds the service: the flag, else the variable, else the
+// environment. An environment has a key of its own for gmctl; that of the user wins.
+func (t *Target) Resolver(f *factory.Factory) func(context.Context) (Endpoint, error) {
+	return func(ctx context.Context) (Endpoint, error) {
+		own := apikey.Read(os.Getenv(KeyVariable))
 		for _, given := range []struct{ name, url string }{{"--url", t.url}, {"$" + URLVariable, os.Getenv(URLVariable)}} {
 			if given.url != "" {
-				return checkURL(given.name, given.url)
+				checked, err := checkURL(given.name, given.url)
+				return Endpoint{checked, own}, err
 			}
 		}
 		env, err := f.Environment(environment.Options{})
 		if err != nil {
-			return "", err
+			return Endpoint{}, err
 		}
-		found, err := env.IngestionURL(ctx)
-		return strings.TrimRight(found, "/"), err
+		found, err := env.Ingestion(ctx)
+		if own.Reveal() == "" {
+			own = found.Key
+		}
+		return Endpoint{strings.TrimRight(found.URL, "/"), own}, err
 	}
 }
 

@@ -27,7 +27,7 @@ type Report struct {
 }
 
 func send(ctx context.Context, opts *Options) error {
-	url, err := opts.URL(ctx)
+	to, err := opts.Service(ctx)
 	if err != nil {
 		return err
 	}
@@ -37,12 +37,12 @@ func send(ctx context.Context, opts *Options) error {
 	}
 	defer status.Close()
 	var tally drive.Tally
-	sender, err := opts.Sender(url, opts.Connections, tally.Retry)
+	sender, err := opts.Sender(to, opts.Connections, tally.Retry)
 	if err != nil {
 		return err
 	}
 	next := opts.source()
-	status.Note(opts.begins(url))
+	status.Note(opts.begins(to.URL))
 
 	stop := watch(opts, &tally, status)
 	drive.Run(ctx, drive.Options{
@@ -57,7 +57,7 @@ func send(ctx context.Context, opts *Options) error {
 	stop()
 	status.Close()
 
-	report := Report{Seed: opts.Seed, Players: opts.Players, URL: url, Report: tally.Report(opts.Rate)}
+	report := Report{Seed: opts.Seed, Players: opts.Players, URL: to.URL, Report: tally.Report(opts.Rate)}
 	if err := report.print(opts); err != nil {
 		return err
 	}

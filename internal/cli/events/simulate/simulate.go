@@ -20,12 +20,12 @@ import (
 
 // Options are the flags and dependencies of the command.
 type Options struct {
-	IO  *iostreams.IOStreams
-	URL func(context.Context) (string, error)
-	Now func() time.Time
+	IO      *iostreams.IOStreams
+	Service func(context.Context) (service.Endpoint, error)
+	Now     func() time.Time
 
 	// Sender connects to the service. Tests replace it.
-	Sender func(url string, connections int, retried func()) (drive.Send, error)
+	Sender func(to service.Endpoint, connections int, retried func()) (drive.Send, error)
 
 	Players     int
 	Seed        uint64
@@ -81,7 +81,7 @@ of sending, --dry-run to standard output: what gmctl events import reads.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.RandomSeed = !cmd.Flags().Changed("seed")
 			opts.LogFormat = f.LogFormat
-			opts.URL = target.Resolver(f)
+			opts.Service = target.Resolver(f)
 			return run(cmd.Context(), opts)
 		},
 	}

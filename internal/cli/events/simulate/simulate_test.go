@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/cli/events/service"
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -19,8 +20,8 @@ import (
 
 func options(io *iostreams.IOStreams, send drive.Send) *Options {
 	return &Options{
-		IO: io, Now: time.Now, URL: func(context.Context) (string, error) { return "http://service", nil },
-		Sender:  func(string, int, func()) (drive.Send, error) { return send, nil },
+		IO: io, Now: time.Now, Service: func(context.Context) (service.Endpoint, error) { return service.Endpoint{URL: "http://service"}, nil },
+		Sender:  func(service.Endpoint, int, func()) (drive.Send, error) { return send, nil },
 		Players: 10, Seed: 7, Rate: 1000, Count: 100, Connections: 2, Batch: 1, Output: render.Table,
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
@@ -19,12 +20,17 @@ import (
 // services' role.
 const appPasswordVariable = "GMCTL_APP_PASSWORD"
 
+// platformKeyVariable is the environment variable that holds the API key with which
+// gmctl itself sends events.
+const platformKeyVariable = "GMCTL_PLATFORM_KEY"
+
 // Options are what the command is given.
 type Options struct {
 	service.Options
 
 	AppUser     string
 	appPassword string
+	platformKey apikey.Secret // empty: gmctl has none here
 	Wait        time.Duration
 }
 
@@ -41,6 +47,10 @@ owner of the database, who may make roles; the services need that login no more.
 The role gets the password in ` + appPasswordVariable + `, also when it is there
 already. Running it again changes nothing else, and several may run at once.
 
+An API key in ` + platformKeyVariable + ` is made known to the services as that of gmctl,
+whose smoke test and commands send events with it. One that had this part before
+is revoked.
+
 PostgreSQL may come later: it is waited for. A login that is refused is not.
 
 ` + service.Configuration,
@@ -53,6 +63,7 @@ PostgreSQL may come later: it is waited for. A login that is refused is not.
 				return err
 			}
 			opts.appPassword = os.Getenv(appPasswordVariable)
+			opts.platformKey = apikey.Read(os.Getenv(platformKeyVariable))
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -68,6 +79,9 @@ PostgreSQL may come later: it is waited for. A login that is refused is not.
 func run(ctx context.Context, opts *Options) error {
 	if opts.appPassword == "" {
 		return service.Usage("there is no password for the services' role "+opts.AppUser, "set "+appPasswordVariable)
+	}
+	if key := opts.platformKey; key.Reveal() != "" && !key.WellFormed() {
+		return service.Usage("what "+platformKeyVariable+" holds is no API key", "delete the Secret that it comes from, and have it made anew: gmctl up")
 	}
 	if opts.Wait <= 0 {
 		return service.Usage("--wait must be more than zero", "leave it out for its default")
@@ -87,6 +101,11 @@ func run(ctx context.Context, opts *Options) error {
 	}
 	if err := postgres.EnsureRole(ctx, pool, postgres.Login{User: opts.AppUser, Password: opts.appPassword}); err != nil {
 		return err
+	}
+	if opts.platformKey.Reveal() != "" {
+		if err := postgres.NewKeys(pool).Adopt(ctx, opts.platformKey.Hash(), time.Now()); err != nil {
+			return err
+		}
 	}
 	log.Info("the schema is up to date", "role", opts.AppUser)
 	return nil

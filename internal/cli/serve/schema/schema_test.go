@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
@@ -41,6 +42,11 @@ const (
 	masterPassword = "master-hunter2-secret"
 	appPassword    = "app-hunter2-secret"
 )
+
+// platformKey is the same each time: its text is made of nothing but its form.
+func platformKey() apikey.Secret {
+	return apikey.Read("gmk_" + strings.Repeat("0", 42) + "1" + "2i3g3x")
+}
 
 func brokers(t *testing.T) string {
 	t.Helper()
@@ -81,6 +87,7 @@ func managed(t *testing.T) (address, master, app string) {
 	t.Setenv("GMCTL_DATABASE_PASSWORD", masterPassword)
 	t.Setenv("GMCTL_APP_USER", app)
 	t.Setenv("GMCTL_APP_PASSWORD", appPassword)
+	t.Setenv("GMCTL_PLATFORM_KEY", platformKey().Reveal())
 	return at.String(), master, app
 }
 
@@ -117,7 +124,7 @@ func TestSchema(t *testing.T) {
 			t.Fatal(err, problem.From(err).Next)
 		}
 	}
-	if text := log.String(); strings.Contains(text, "hunter2") || strings.Count(text, "00002_app_role.sql") != 1 {
+	if text := log.String(); strings.Contains(text, "hunter2") || strings.Contains(text, platformKey().Reveal()) || strings.Count(text, "00002_app_role.sql") != 1 {
 		t.Errorf("the log is %s", text)
 	}
 	t.Run("what the services do", func(t *testing.T) { services(t, address, app) })
@@ -151,12 +158,15 @@ func services(t *testing.T, address, app string) {
 	t.Helper()
 	t.Setenv("GMCTL_DATABASE_USER", app)
 	t.Setenv("GMCTL_DATABASE_PASSWORD", appPassword)
-	ingests := stores.Start(t, "--database-url", address)
+	ingests := stores.Start(t, "--database-url", address, "--require-key")
 	serve.Eventually(t, "ingestion is ready", func() bool { return ingests.Ready(t) })
 	now := time.Now().UTC()
 	for _, day := range []time.Time{now, now.AddDate(0, 0, -20)} { // one day has no partition yet
 		body := fmt.Sprintf(`{"playerId":"p1","eventType":"login","timestamp":%q}`, day.Format(time.RFC3339Nano))
-		if status, answer := ingests.Post(t, eventapi.EventsPath, body); status != 201 {
+		if status, answer := ingests.Post(t, eventapi.EventsPath, body); status != 401 {
+			t.Errorf("an event without a key was answered %d %s", status, answer)
+		}
+		if status, answer := ingests.Post(t, eventapi.EventsPath+"?key="+platformKey().Reveal(), body); status != 201 {
 			t.Errorf("an event was answered %d %s", status, answer)
 		}
 	}
@@ -183,7 +193,7 @@ func TestPasswordIsNotTold(t *testing.T) {
 	if err := command.Run(t.Context(), io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if log := pg.Server(t).Log(); strings.Contains(log, appPassword) || !strings.Contains(log, "PASSWORD 'SCRAM-SHA-256") {
+	if log := pg.Server(t).Log(); strings.Contains(log, appPassword) || strings.Contains(log, platformKey().Reveal()) || !strings.Contains(log, "PASSWORD 'SCRAM-SHA-256") {
 		t.Error("the server's log holds the password, or not the statement that sets it")
 	}
 	conn, err := pgx.Connect(t.Context(), login(address, master, masterPassword))
@@ -246,6 +256,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"a wrong password", "GMCTL_DATABASE_PASSWORD", "wrong-hunter2", "refused the login of " + master, exitcode.Failed},
 		{"no password for the role", "GMCTL_APP_PASSWORD", "", "no password for the services' role", exitcode.Usage},
+		{"a key that is none", "GMCTL_PLATFORM_KEY", "hunter2", "is no API key", exitcode.Usage},
 		{"the owner as the services' role", "GMCTL_APP_USER", master, "is the owner of the schema", exitcode.Failed},
 		{"a name that is none", "GMCTL_APP_USER", `x"; DROP TABLE events; --`, "is no name for it", exitcode.Failed},
 		{"a superuser as the services' role", "GMCTL_APP_USER", "postgres", "may do more than a service should", exitcode.Failed},
