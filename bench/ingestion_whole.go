@@ -130,7 +130,7 @@ func until(ctx context.Context, relay *service, events float64) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(200 * time.Millisecond): // a scrape asks PostgreSQL how far the relay is behind
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

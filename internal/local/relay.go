@@ -110,7 +110,7 @@ func (r *relayComponent) figures(ctx context.Context) []engine.Figure {
 		r.log.Warn("the lag could not be read", "error", err)
 		return figures
 	}
-	figures = append(figures, engine.Figure{Name: "lag", Value: float64(lag.Events), Unit: "events", Approx: lag.Capped})
+	figures = append(figures, engine.Figure{Name: "lag", Value: float64(lag.Events), Unit: "events", Approx: lag.Estimated})
 	if lag.Events > 0 {
 		figures = append(figures, engine.Figure{Name: "oldest waits", Value: lag.Age.Seconds(), Unit: "s"})
 	}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -33,6 +34,9 @@ type Source struct {
 	pool   *pgxpool.Pool
 	stream string // the table, in relay_lanes
 }
+
+// firstRows is for how many rows a batch has room at first.
+const firstRows = 5000
 
 var _ relay.Source = (*Source)(nil)
 
@@ -71,23 +75,24 @@ func (s *Source) Close() { s.pool.Close() }
 
 // Next implements relay.Source.
 func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]relay.Event, error) {
-	rows, err := s.pool.Query(ctx, nextEvents, after.Xid, after.Seq, limit)
+	rows, err := s.pool.Query(ctx, nextEvents, binaryFormat(eventColumns), after.Xid, after.Seq, limit)
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	defer rows.Close()
 	var events []relay.Event
-	var e relay.Event
-	var o optional
-	_, err = pgx.ForEachRow(rows, []any{
-		&e.Xid, &e.Seq, &e.EventID, &e.PlayerID, &e.EventType, &e.Timestamp, &o.metadata, &e.ReceivedAt,
-		&o.testRun, &o.game, &o.sent, &o.traffic, &o.trace,
-	}, func() error {
-		e.Metadata, e.Origin = compact(o.metadata), o.origin()
-		e.TestRun, e.TraceParent = orZero(o.testRun), orZero(o.trace)
-		events = append(events, e)
-		return nil
-	})
-	if err != nil {
+	var decode eventRows
+	for decode.kept < relay.BatchBytes && rows.Next() {
+		if events == nil {
+			events = make([]relay.Event, 0, min(limit, firstRows))
+		}
+		events = append(events, relay.Event{})
+		if err := decode.event(rows.RawValues(), &events[len(events)-1]); err != nil {
+			return nil, s.explain(err)
+		}
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
 		return nil, s.explain(err)
 	}
 	return events, nil
@@ -118,18 +123,37 @@ func compact(text []byte) json.RawMessage {
 	if text == nil {
 		return nil
 	}
-	kept, quoted := text[:0], false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			quoted = !quoted
-		case c == '\\': // the next byte is no quote; both belong to a string
-			kept = append(kept, c)
-			i++
-		case c == ' ' && !quoted:
-			continue
+	return appendCompact(text[:0], text)
+}
+
+// appendCompact appends the text of a jsonb value without the spaces between its
+// tokens to kept, which may begin where text does.
+func appendCompact(kept, text []byte) []byte {
+	for quoted := false; len(text) > 0; {
+		// A string, or what lies before the next one, as a whole.
+		end := bytes.IndexByte(text, '"')
+		if end < 0 {
+			end = len(text)
 		}
-		kept = append(kept, text[i])
+		if quoted {
+			if escape := bytes.IndexByte(text[:end], '\\'); escape >= 0 {
+				kept = append(kept, text[:escape+2]...) // the byte behind it ends no string
+				text = text[escape+2:]
+				continue
+			}
+			kept = append(kept, text[:end]...)
+		} else {
+			for _, c := range text[:end] {
+				if c != ' ' {
+					kept = append(kept, c)
+				}
+			}
+		}
+		if end < len(text) {
+			kept = append(kept, '"')
+			end++
+		}
+		text, quoted = text[end:], !quoted
 	}
 	return kept
 }
@@ -197,13 +221,10 @@ func (s *Source) Lag(ctx context.Context, after relay.Position) (relay.Lag, erro
 func (s *Source) lag(ctx context.Context, query string, after relay.Position) (relay.Lag, error) {
 	var lag relay.Lag
 	var seconds float64
-	if err := s.pool.QueryRow(ctx, query, after.Xid, after.Seq, relay.LagLimit+1).Scan(&lag.Events, &seconds); err != nil {
+	if err := s.pool.QueryRow(ctx, query, after.Xid, after.Seq, relay.LagCounted).Scan(&lag.Events, &lag.Estimated, &seconds); err != nil {
 		return relay.Lag{}, s.explain(err)
 	}
 	lag.Age = time.Duration(max(seconds, 0) * float64(time.Second))
-	if lag.Events > relay.LagLimit {
-		lag.Events, lag.Capped = relay.LagLimit, true
-	}
 	if lag.Events == 0 || lag.Age < blockerAfter {
 		return lag, nil
 	}

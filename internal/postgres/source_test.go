@@ -104,6 +104,60 @@ func TestNextWaitsForASlowTransaction(t *testing.T) {
 	}
 }
 
+func TestNextReturnsNoMoreThanFitsInMemory(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if err := postgres.EnsurePartitions(t.Context(), pool, []time.Time{time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	const events, size = 300, 64 << 10
+	_, err := pool.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp", metadata)
+		SELECT gen_random_uuid(), 'p', 't', now(), jsonb_build_object('text', repeat('x', $2)) FROM generate_series(1, $1)`, events, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for after := (relay.Position{}); read < events; {
+		batch := next(t, source, after, events)
+		if len(batch) == 0 || len(batch)*size > relay.BatchBytes+size {
+			t.Fatalf("a batch has %d events of %d bytes", len(batch), size)
+		}
+		for i, e := range batch {
+			if e.Seq != int64(1+read+i) || len(e.Metadata) != size+len(`{"text":""}`) {
+				t.Fatalf("event %d of a batch behind %s has position %s and %d bytes", i, after, e.Position, len(e.Metadata))
+			}
+		}
+		read, after = read+len(batch), batch[len(batch)-1].Position
+	}
+}
+
+func TestLagIsCountedAndThenEstimated(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if err := postgres.EnsurePartitions(t.Context(), pool, []time.Time{time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	stored := 0
+	store := func(events int) {
+		_, err := pool.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp", received_at)
+			SELECT gen_random_uuid(), 'p', 't', now(), now() - interval '1 h' FROM generate_series(1, $1)`, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored += events
+	}
+	for _, more := range []int{0, 7, relay.LagCounted, 2 * relay.LagCounted} {
+		store(more)
+		lag, err := source.Lag(t.Context(), relay.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lag.Events != int64(stored) || lag.Estimated != (stored >= relay.LagCounted) || (stored > 0) != (lag.Age >= time.Hour) {
+			t.Errorf("the lag of %d events is %+v", stored, lag)
+		}
+	}
+}
+
 // Transactions of random length, some undone, over several days, read in small
 // batches while they run: each committed event comes once, a player's in order.
 func TestNextSkipsAndRepeatsNothing(t *testing.T) {

@@ -33,31 +33,62 @@ type rejection struct {
 	detail string
 }
 
-// recordOf returns the record of an event in topics.EventsRaw, or a rejection
-// if it has no encoding. The record's timestamp is when the event was received,
-// since Kafka's retention counts from it: an imported history of last year would
-// otherwise be gone before anyone reads it. When the event happened stands in the
-// value.
-func recordOf(e *Event) (*kgo.Record, *rejection) {
+// encoded is the record of an event, made ahead of its transaction. A record is
+// used once: the client keeps things of its own in it.
+type encoded struct {
+	record      kgo.Record
+	unencodable *rejection // there is no record
+}
+
+// encode makes the records of events.
+func encode(events []Event) []encoded {
+	records := make([]encoded, len(events))
+	var w recordWriter
+	for i := range events {
+		records[i].unencodable = w.write(&records[i].record, &events[i])
+	}
+	return records
+}
+
+// recordWriter makes records, many in one piece of memory.
+type recordWriter struct{ free []byte }
+
+const (
+	recordsChunk = 256 << 10 // bytes
+	recordFixed  = 512       // bytes of a record at most, besides its texts
+)
+
+// write makes the record of an event in topics.EventsRaw, or a rejection if it has
+// no encoding. The record's timestamp is when the event was received, since Kafka's
+// retention counts from it: an imported history of last year would otherwise be
+// gone before anyone reads it. When the event happened stands in the value.
+func (w *recordWriter) write(record *kgo.Record, e *Event) *rejection {
 	if e.Record != nil {
-		fresh := *e.Record // a client keeps things of its own in a record
-		return &fresh, nil
+		*record = *e.Record
+		return nil
 	}
-	value, err := e.Received.AppendJSON(make([]byte, 0, 256+len(e.Metadata)))
-	if err == nil && e.Timestamp.Year() > 9999 {
-		return nil, &rejection{ReasonEncoding, "the year " + strconv.Itoa(e.Timestamp.Year()) + " has no RFC 3339 form"}
+	if e.Timestamp.Year() > 9999 {
+		return &rejection{ReasonEncoding, "the year " + strconv.Itoa(e.Timestamp.Year()) + " has no RFC 3339 form"}
 	}
+	if need := recordFixed + 2*len(e.PlayerID) + len(e.Metadata); need > cap(w.free)-len(w.free) {
+		w.free = make([]byte, 0, max(recordsChunk, need))
+	}
+	key := append(w.free, e.PlayerID...)
+	value, err := e.Received.AppendJSON(key[len(key):])
 	if err != nil {
-		return nil, &rejection{ReasonEncoding, err.Error()}
+		return &rejection{ReasonEncoding, err.Error()}
 	}
-	record := &kgo.Record{Topic: topics.EventsRaw, Key: []byte(e.PlayerID), Value: value, Timestamp: e.ReceivedAt}
+	*record = kgo.Record{Topic: topics.EventsRaw, Key: key[len(w.free):len(key):len(key)], Value: value[:len(value):len(value)], Timestamp: e.ReceivedAt}
+	if cap(value) == cap(key)-len(key) { // it had room
+		w.free = key[:len(key)+len(value)]
+	}
 	if e.TestRun != "" {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: topics.TestHeader, Value: []byte(e.TestRun)})
 	}
 	if e.TraceParent != "" {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: topics.TraceHeader, Value: []byte(e.TraceParent)})
 	}
-	return record, nil
+	return nil
 }
 
 // deadLetterOf returns the record in topics.DeadLetter of an event that was

@@ -48,9 +48,15 @@ type Config struct {
 
 const (
 	DefaultLane    = "main"
-	DefaultBatch   = 5000
+	DefaultBatch   = 20_000
 	DefaultMinPoll = 5 * time.Millisecond
 	DefaultMaxPoll = 250 * time.Millisecond
+	// BatchBytes is how much the metadata of one transaction's events may have: with
+	// what is made of them it is in memory some four times.
+	BatchBytes = 8 << 20
+	// firstBatch is how many events a relay publishes at once before it knows how
+	// large they are.
+	firstBatch = 1000
 )
 
 // State is what a relay is doing.
@@ -116,7 +122,7 @@ func New(cfg Config) *Relay {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Relay{
-		cfg: cfg, limit: cfg.Batch, rejected: make(map[Position]rejection),
+		cfg: cfg, limit: min(firstBatch, cfg.Batch), rejected: make(map[Position]rejection),
 		status: Status{State: Stopped, Since: time.Now()},
 	}
 	r.metrics = newMetrics(cfg.Registry, func() bool { return r.Status().State == Running })

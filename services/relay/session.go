@@ -128,8 +128,28 @@ func needed() []topics.Topic {
 
 // batch is what Source.Next answered.
 type batch struct {
-	events []Event
-	err    error
+	events  []Event
+	records []encoded // of the events
+	err     error
+}
+
+// index tells whose record this is; -1: of no event, or in its place.
+func (b *batch) index(record *kgo.Record) int {
+	for i := range b.records {
+		if &b.records[i].record == record {
+			return i
+		}
+	}
+	return -1
+}
+
+// fitting is how many events like these come to BatchBytes.
+func (b *batch) fitting() int {
+	size := 1
+	for i := range b.events {
+		size += len(b.events[i].Metadata)
+	}
+	return max(1, BatchBytes*len(b.events)/size)
 }
 
 // run publishes batch after batch. While a full batch is being published the
@@ -170,17 +190,17 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 			ahead = make(chan batch, 1)
 			go func(result chan<- batch) { result <- s.next(reading, last, limit) }(ahead)
 		}
-		if err := s.publish(ctx, now.events); err != nil {
+		if err := s.publish(ctx, now); err != nil {
 			return progressed, err
 		}
 		s.at, progressed = last, true
-		r.limit = min(2*r.limit, r.cfg.Batch)
+		r.limit = min(2*r.limit, r.cfg.Batch, now.fitting())
 	}
 }
 
 func (s *session) next(ctx context.Context, after Position, limit int) batch {
 	events, err := s.relay.cfg.Source.Next(ctx, after, limit)
-	return batch{events, err}
+	return batch{events, encode(events), err}
 }
 
 // await returns the next batch, waiting until there is one or ctx ends.
@@ -206,7 +226,7 @@ func (s *session) await(ctx context.Context, limit int) batch {
 }
 
 // publish commits the events and the cursor behind them in one transaction.
-func (s *session) publish(stopping context.Context, events []Event) error {
+func (s *session) publish(stopping context.Context, b batch) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(stopping), publishTimeout)
 	defer cancel()
 	defer context.AfterFunc(stopping, func() { time.AfterFunc(stopGrace, cancel) })()
@@ -215,20 +235,20 @@ func (s *session) publish(stopping context.Context, events []Event) error {
 		return err
 	}
 	traces := s.relay.cfg.Tracer.Publish(topics.EventsRaw)
-	deadLettered, err := s.produce(ctx, events, traces)
+	deadLettered, err := s.produce(ctx, b, traces)
 	if err == nil {
 		err = s.client.EndTransaction(ctx, kgo.TryCommit)
 	}
-	traces.End(len(events), err)
+	traces.End(len(b.events), err)
 	if err != nil {
 		return s.unlessTimedOut(err, began)
 	}
-	last := events[len(events)-1].Position
+	last := b.events[len(b.events)-1].Position
 	r := s.relay
-	r.advanced(last, len(events), deadLettered)
+	r.advanced(last, len(b.events), deadLettered)
 	maps.DeleteFunc(r.rejected, func(at Position, _ rejection) bool { return !last.before(at) })
 	r.metrics.transactions.Inc()
-	r.metrics.published.Add(float64(len(events)))
+	r.metrics.published.Add(float64(len(b.events)))
 	r.metrics.deadLettered.Add(float64(deadLettered))
 	r.metrics.seconds.Observe(time.Since(began).Seconds())
 	return nil
@@ -250,17 +270,14 @@ func (s *session) unlessTimedOut(err error, began time.Time) error {
 
 // produce sends the events and the cursor record, and returns when the broker
 // has them all.
-func (s *session) produce(ctx context.Context, events []Event, traces *tracing.Publication) (deadLettered int, err error) {
+func (s *session) produce(ctx context.Context, b batch, traces *tracing.Publication) (deadLettered int, err error) {
 	failed := failures{}
-	for i := range events {
-		e := &events[i]
+	unwritten := failed.promise(b)
+	for i := range b.events {
+		e, record := &b.events[i], &b.records[i].record
 		why, rejected := s.relay.rejected[e.Position]
-		var record *kgo.Record
-		if !rejected {
-			var unencodable *rejection
-			if record, unencodable = recordOf(e); unencodable != nil {
-				why, rejected = *unencodable, true
-			}
+		if unencodable := b.records[i].unencodable; unencodable != nil {
+			why, rejected = *unencodable, true
 		}
 		if rejected {
 			record = deadLetterOf(e, why)
@@ -268,9 +285,9 @@ func (s *session) produce(ctx context.Context, events []Event, traces *tracing.P
 			s.relay.cfg.Log.Warn("event goes to the dead-letter topic", "event", e.EventID, "position", e.Position.String(), "reason", why.reason, "detail", why.detail)
 		}
 		trace(traces, e, record)
-		s.client.Produce(ctx, record, failed.promise(e.Position))
+		s.client.Produce(ctx, record, unwritten)
 	}
-	last := &events[len(events)-1]
+	last := &b.events[len(b.events)-1]
 	record, err := cursorRecord(s.key, Cursor{
 		Position: last.Position, EventID: last.EventID.String(),
 		SystemIdentifier: s.database.SystemIdentifier, Timeline: s.database.Timeline, At: time.Now().UTC(),
@@ -278,7 +295,7 @@ func (s *session) produce(ctx context.Context, events []Event, traces *tracing.P
 	if err != nil {
 		return 0, err
 	}
-	s.client.Produce(ctx, record, failed.promise(Position{}))
+	s.client.Produce(ctx, record, unwritten)
 	if err := s.client.Flush(ctx); err != nil {
 		return 0, err
 	}
@@ -313,18 +330,20 @@ type failures struct {
 	other    error // the first of another kind
 }
 
-func (f *failures) promise(at Position) func(*kgo.Record, error) {
-	return func(_ *kgo.Record, err error) {
+// promise returns what the client tells the fate of the batch's records, and of
+// the cursor's.
+func (f *failures) promise(b batch) func(*kgo.Record, error) {
+	return func(r *kgo.Record, err error) {
 		if err == nil {
 			return
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if errors.Is(err, kerr.MessageTooLarge) && at != (Position{}) {
+		if at := b.index(r); errors.Is(err, kerr.MessageTooLarge) && at >= 0 {
 			if f.tooLarge == nil {
 				f.tooLarge = make(map[Position]error)
 			}
-			f.tooLarge[at] = err
+			f.tooLarge[b.events[at].Position] = err
 		} else if f.other == nil {
 			f.other = err
 		}

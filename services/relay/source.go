@@ -47,16 +47,19 @@ type Database struct {
 
 // Lag is what is stored and not yet published.
 type Lag struct {
-	Events int64         // up to LagLimit
-	Age    time.Duration // since the oldest of them was received
-	Capped bool          // there are more than Events
+	Events int64         // exact up to LagCounted
+	Age    time.Duration // since the first of them was received
+	// Estimated is set where Events was not counted: numbers that the database gave
+	// to events which were then not stored are part of it.
+	Estimated bool
 	// Blocker describes the session whose open transaction holds the events
 	// back; empty if none does.
 	Blocker string
 }
 
-// LagLimit is how many events Source.Lag counts at most.
-const LagLimit = 100_000
+// LagCounted is how many events Source.Lag counts at most; of more it makes an
+// estimate, since whoever asks may ask often.
+const LagCounted = 10_000
 
 // ErrHistory marks an error after which no relay may go on by itself: the
 // database is not the one, or no longer has the history, that the cursor in
@@ -81,9 +84,9 @@ type Source interface {
 	// Verify returns an error with ErrHistory in its chain if going on from the
 	// cursor could skip events.
 	Verify(ctx context.Context, cursor Cursor) error
-	// Next returns up to limit events behind a position, in commit order. It
-	// returns only events behind which no earlier one can still appear, and
-	// nothing if there is none now.
+	// Next returns up to limit events behind a position, in commit order; fewer if
+	// their metadata comes to BatchBytes. It returns only events behind which no
+	// earlier one can still appear, and nothing if there is none now.
 	Next(ctx context.Context, after Position, limit int) ([]Event, error)
 	// Lag measures what lies behind a position.
 	Lag(ctx context.Context, after Position) (Lag, error)

@@ -1,7 +1,12 @@
-SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::double precision
-FROM (
-    SELECT created_at FROM outbox
-    WHERE (xid, seq) > ($1::xid8, $2::bigint)
-    ORDER BY xid, seq
-    LIMIT $3
-) unpublished
+-- How many rows lie behind a position, counted up to $3; what the sequence has given
+-- since, where that is not all of them. And how old the first of them is.
+WITH counted AS (
+    SELECT count(*) AS rows
+    FROM (SELECT FROM outbox WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT $3) unpublished
+), oldest AS (
+    SELECT created_at FROM outbox WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT 1
+)
+SELECT CASE WHEN rows < $3 THEN rows ELSE greatest(rows, pg_sequence_last_value('outbox_seq') - $2) END,
+       rows >= $3,
+       coalesce(extract(epoch FROM clock_timestamp() - (SELECT created_at FROM oldest)), 0)::double precision
+FROM counted

@@ -147,7 +147,7 @@ type lagCollector struct {
 const scrapeTimeout = 2 * time.Second
 
 func (lagCollector) descriptions() (events, seconds *prometheus.Desc) {
-	return prometheus.NewDesc("gmctl_relay_lag_events", fmt.Sprintf("Events stored and not yet published, counted up to %d.", relay.LagLimit), nil, nil),
+	return prometheus.NewDesc("gmctl_relay_lag_events", fmt.Sprintf("Events stored and not yet published; from %d on an estimate.", relay.LagCounted), nil, nil),
 		prometheus.NewDesc("gmctl_relay_lag_seconds", "Age of the oldest event not yet published.", nil, nil)
 }
 

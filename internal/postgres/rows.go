@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// The relay reads its rows by hand: pgx's scanning takes as long for a row as
+// PostgreSQL needs to make it, most of it for memory.
+
+// binaryFormat asks for all columns of a query in PostgreSQL's binary format.
+func binaryFormat(columns int) pgx.QueryResultFormats {
+	formats := make(pgx.QueryResultFormats, columns)
+	for i := range formats {
+		formats[i] = pgtype.BinaryFormatCode
+	}
+	return formats
+}
+
+// eventColumns is how many columns next.sql gives.
+const eventColumns = 13
+
+// eventRows decodes the rows of next.sql.
+type eventRows struct {
+	names    map[string]string // of players, types and games: a batch has each many times
+	metadata []byte            // memory for it
+	kept     int               // bytes of metadata
+}
+
+const (
+	namesKept     = 10_000
+	metadataChunk = 64 << 10 // bytes
+)
+
+// fixed are the columns of fixed width, and that width in bytes.
+var fixed = [...]struct{ column, width int }{{0, 8}, {1, 8}, {2, 16}, {5, 8}, {7, 8}}
+
+// event decodes one row into e, which keeps nothing of raw.
+func (r *eventRows) event(raw [][]byte, e *relay.Event) error {
+	if len(raw) != eventColumns {
+		return fmt.Errorf("a row of events has %d columns, not %d", len(raw), eventColumns)
+	}
+	for _, f := range fixed {
+		if len(raw[f.column]) != f.width {
+			return fmt.Errorf("column %d of a row of events has %d bytes, not %d", f.column+1, len(raw[f.column]), f.width)
+		}
+	}
+	e.Xid, e.Seq = binary.BigEndian.Uint64(raw[0]), int64(binary.BigEndian.Uint64(raw[1]))
+	e.EventID = uuid.UUID(raw[2])
+	e.PlayerID, e.EventType = r.name(raw[3]), r.name(raw[4])
+	e.Timestamp, e.ReceivedAt = instant(raw[5]), instant(raw[7])
+	e.Metadata = r.keep(raw[6])
+	e.TestRun, e.TraceParent = r.name(raw[8]), string(raw[12])
+	e.Origin = event.Origin{Game: r.name(raw[9]), SentAt: instant(raw[10]), Traffic: event.Traffic(r.name(raw[11]))}
+	return nil
+}
+
+// name is the text, in memory that equal texts share.
+func (r *eventRows) name(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	if name, ok := r.names[string(raw)]; ok {
+		return name
+	}
+	if r.names == nil || len(r.names) >= namesKept {
+		r.names = make(map[string]string)
+	}
+	name := string(raw)
+	r.names[name] = name
+	return name
+}
+
+// keep copies a jsonb value, without its version and the spaces.
+func (r *eventRows) keep(raw []byte) json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
+	text := raw[1:]
+	if len(text) > cap(r.metadata)-len(r.metadata) {
+		r.metadata = make([]byte, 0, max(metadataChunk, len(text)))
+	}
+	begin := len(r.metadata)
+	r.metadata = appendCompact(r.metadata, text)
+	r.kept += len(r.metadata) - begin
+	return json.RawMessage(r.metadata[begin:len(r.metadata):len(r.metadata)])
+}
+
+// instant decodes a timestamptz: microseconds since 2000. NULL is the zero time.
+func instant(raw []byte) time.Time {
+	const year2000 = 946_684_800_000_000 // in microseconds since 1970
+	if len(raw) != 8 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(raw)) + year2000).UTC()
+}
