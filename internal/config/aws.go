@@ -45,6 +45,8 @@ type AWS struct {
 	Redis AWSRedis `json:"redis,omitzero"`
 	// Image is gmctl's own container image.
 	Image AWSImage `json:"image,omitzero"`
+	// Tracing has ingestion and relay export OpenTelemetry traces.
+	Tracing AWSTracing `json:"tracing,omitzero"`
 	// LogRetentionDays is how long CloudWatch keeps the logs of control plane and database.
 	LogRetentionDays int `json:"logRetentionDays,omitempty" check:"count"`
 }
@@ -122,6 +124,16 @@ type AWSImage struct {
 	Source string `json:"source,omitempty" check:"text"`
 }
 
+// AWSTracing is where traces go.
+type AWSTracing struct {
+	// Endpoint is the URL of a collector that takes OTLP over HTTP, as pods reach
+	// it. Empty: there are no traces.
+	Endpoint string `json:"endpoint,omitempty" check:"collector"`
+	// Percent is how many requests are traced of those that come without a trace of
+	// their client's; for the others the client has decided.
+	Percent int `json:"percent,omitempty" check:"percent"`
+}
+
 // The values of AWS.Template, AWS.State, AWSNetwork.NAT and AWSImage.Source.
 const (
 	TemplateDev  = "dev"
@@ -159,6 +171,7 @@ func DefaultAWS(template string) AWS {
 			},
 			Redis:            AWSRedis{NodeType: "cache.m7g.large", Nodes: 3, SnapshotDays: new(7)},
 			Image:            AWSImage{Source: ImageSelf},
+			Tracing:          AWSTracing{Percent: 1},
 			LogRetentionDays: 90,
 		}
 	}
@@ -179,6 +192,7 @@ func DefaultAWS(template string) AWS {
 		},
 		Redis:            AWSRedis{NodeType: "cache.t4g.small", Nodes: 1, SnapshotDays: new(0)},
 		Image:            AWSImage{Source: ImageSelf},
+		Tracing:          AWSTracing{Percent: 10},
 		LogRetentionDays: 14,
 	}
 }
@@ -260,6 +274,7 @@ func PatternOf(name string) (Pattern, bool) {
 		"region":            {`^[a-z]{2}(-[a-z]+)+-[0-9]$`, "an AWS region, such as eu-central-1"},
 		"project":           {`^[a-z][a-z0-9]{1,11}$`, "2 to 12 of a-z and 0-9, beginning with a letter"},
 		"domain":            {`^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$`, "a domain name, such as metrics.example.com"},
+		"collector":         {`^https?://[^/?#@\s]+/?$`, "the URL of an OpenTelemetry collector, such as http://otel-collector.monitoring:4318"},
 		"cidr":              {`^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$`, "an IPv4 address range, such as 10.20.0.0/16"},
 		"kubernetesVersion": {`^1\.[0-9]{2}$`, "a minor version of Kubernetes in quotes, such as \"1.35\""},
 		"postgresVersion":   {`^1[5-9]$`, "a major version of PostgreSQL in quotes, from \"15\" on"},
@@ -284,10 +299,11 @@ func Choices(name string) []string {
 // Limits are the bounds of a check of numbers, if it is one of these.
 func Limits(name string) (low, high int, ok bool) {
 	l, ok := map[string][2]int{
-		"port":  {MinPort, MaxPort},
-		"count": {1, 65536},
-		"days":  {0, 35},
-		"zones": {2, 3},
+		"port":    {MinPort, MaxPort},
+		"count":   {1, 65536},
+		"days":    {0, 35},
+		"percent": {1, 100},
+		"zones":   {2, 3},
 	}[name]
 	return l[0], l[1], ok
 }

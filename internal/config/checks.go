@@ -44,7 +44,7 @@ func check(name string, value reflect.Value) *refusal {
 		if name := value.String(); !regexp.MustCompile(NamePattern).MatchString(name) {
 			return &refusal{message: fmt.Sprintf("%q is not a name for an environment: use at most 63 of a-z, 0-9 and -, with no - at either end", name)}
 		}
-	case "port", "count", "days", "zones":
+	case "port", "count", "days", "percent", "zones":
 		return checkNumber(name, value.Int())
 	case "positive":
 		if d := time.Duration(value.Int()); d <= 0 {

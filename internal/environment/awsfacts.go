@@ -152,6 +152,7 @@ func (p *awsPlatform) values(ctx context.Context, overlay string) (manifests.Val
 		Region:   outputs.Environment.Region,
 		Database: manifests.Database{Host: outputs.Database.Address, Port: outputs.Database.Port, Name: outputs.Database.Name},
 		Redis:    manifests.Redis{Host: outputs.Redis.Address, Port: outputs.Redis.Port},
+		Tracing:  manifests.Tracing{Endpoint: p.config.Tracing.Endpoint, Percent: p.config.Tracing.Percent},
 		Tags: map[string]string{
 			"Project": p.config.Project, "Environment": p.name, "EnvironmentId": outputs.Environment.ID, "ManagedBy": "gmctl",
 		},

@@ -296,3 +296,28 @@ func TestImagesOfOthersNeedAVersion(t *testing.T) {
 		}
 	}
 }
+
+// Where traces go is in the services' configuration, and their pods may go there.
+func TestTracesMayLeaveTheNamespace(t *testing.T) {
+	for endpoint, port := range map[string]string{
+		"": "", "http://otel.monitoring:4318": "port: 4318", "https://traces.example": "port: 443", "http://traces.example/": "port: 80",
+	} {
+		v := values()
+		v.Tracing = manifests.Tracing{Endpoint: endpoint, Percent: 5}
+		var config, policy string
+		for _, object := range render(t, "overlays/prod/apps", v) {
+			switch object.GetKind() + " " + object.GetName() {
+			case "ConfigMap platform":
+				config = text(t, []*unstructured.Unstructured{object})
+			case "NetworkPolicy to-collector":
+				policy = text(t, []*unstructured.Unstructured{object})
+			}
+		}
+		if has := strings.Contains(config, "OTEL_"); has != (endpoint != "") || has && (!strings.Contains(config, endpoint) || !strings.Contains(config, `OTEL_TRACES_SAMPLER_ARG: "0.05"`)) {
+			t.Errorf("with the endpoint %q the configuration is\n%s", endpoint, config)
+		}
+		if opens := strings.Contains(policy, "port: "); opens != (port != "") || !strings.Contains(policy, port) || policy == "" {
+			t.Errorf("with the endpoint %q the policy is\n%s", endpoint, policy)
+		}
+	}
+}

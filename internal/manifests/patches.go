@@ -18,6 +18,7 @@ const (
 	kafkaCAName     = "kafka-ca"
 	storageClass    = "gp3"
 	toPostgres      = "to-postgres"
+	toCollector     = "to-collector"
 	ownNamespace    = "gamemetrics"
 	volumeTagPrefix = "tagSpecification_" // of the EBS CSI driver's parameters
 )
@@ -36,7 +37,11 @@ func (v Values) overlay(base string) (*types.Kustomization, error) {
 		}
 		k.Images = []types.Image{{Name: ownImage, NewName: name, Digest: digest}}
 	}
-	for _, patch := range v.patches() {
+	patches, err := v.patches()
+	if err != nil {
+		return nil, err
+	}
+	for _, patch := range patches {
 		text, err := json.Marshal(patch.content) // which is YAML too
 		if err != nil {
 			return nil, err
@@ -60,7 +65,7 @@ type operation struct {
 	Value any    `json:"value"`
 }
 
-func (v Values) patches() []patch {
+func (v Values) patches() ([]patch, error) {
 	var patches []patch
 	if data := v.config(); len(data) > 0 {
 		patches = append(patches, configMap(configName, data))
@@ -81,7 +86,17 @@ func (v Values) patches() []patch {
 	if len(tags) > 0 {
 		patches = append(patches, patch{selector("storage.k8s.io", "StorageClass", storageClass, ""), tags})
 	}
-	return patches
+	if v.Tracing.Endpoint != "" {
+		port, err := v.Tracing.port()
+		if err != nil {
+			return nil, err
+		}
+		patches = append(patches, patch{
+			target:  selector("networking.k8s.io", "NetworkPolicy", toCollector, ownNamespace),
+			content: []operation{{"replace", "/spec/egress", []any{map[string]any{"ports": []any{map[string]any{"protocol": "TCP", "port": port}}}}}},
+		})
+	}
+	return patches, nil
 }
 
 // config are the environment variables of all services.
@@ -95,6 +110,9 @@ func (v Values) config() map[string]string {
 	}
 	if v.Redis != (Redis{}) {
 		data["GMCTL_REDIS_ADDRESS"] = v.Redis.address()
+	}
+	if v.Tracing.Endpoint != "" {
+		maps.Copy(data, v.Tracing.config())
 	}
 	return data
 }

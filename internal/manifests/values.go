@@ -14,6 +14,7 @@ type Values struct {
 	Database Database // PostgreSQL
 	Redis    Redis
 	KafkaCA  string // certificates that Kafka's are signed with, as PEM
+	Tracing  Tracing
 
 	// SecretVersions are the versions of the Secrets that pods read, by
 	// NAMESPACE/NAME: a new one makes their pods anew.
@@ -37,6 +38,12 @@ type Redis struct {
 	Port int
 }
 
+// Tracing is where traces go.
+type Tracing struct {
+	Endpoint string // http or https URL; empty: there are none
+	Percent  int    // of the requests that nobody else decides on
+}
+
 // StandIn returns values that are no one's, for a look at manifests whose own
 // values are not known yet: what pods ask of their nodes depends on none of
 // them. Objects rendered with it must not be applied.
@@ -56,6 +63,29 @@ func (d Database) url() string {
 	query := url.Values{"sslmode": {"require"}}
 	address := url.URL{Scheme: "postgres", Host: d.address(), Path: "/" + d.Name, RawQuery: query.Encode()}
 	return address.String()
+}
+
+// port is where the collector listens.
+func (t Tracing) port() (int, error) {
+	to, err := url.Parse(t.Endpoint)
+	switch {
+	case err != nil:
+		return 0, err
+	case to.Port() != "":
+		return strconv.Atoi(to.Port())
+	case to.Scheme == "https":
+		return 443, nil
+	}
+	return 80, nil
+}
+
+// config are the variables of the standard.
+func (t Tracing) config() map[string]string {
+	return map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": t.Endpoint,
+		"OTEL_TRACES_SAMPLER":         "parentbased_traceidratio",
+		"OTEL_TRACES_SAMPLER_ARG":     strconv.FormatFloat(float64(t.Percent)/100, 'f', -1, 64),
+	}
 }
 
 func (d Database) address() string { return net.JoinHostPort(d.Host, strconv.Itoa(d.Port)) }

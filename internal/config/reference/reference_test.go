@@ -122,6 +122,7 @@ func TestTheTemplatesShowTheDefaults(t *testing.T) {
 func awsExamples(env *config.Environment) {
 	env.AWS.Profile, env.AWS.Domain = "my-studio", "metrics.example.com"
 	env.AWS.Kubernetes.Administrators = []string{"arn:aws:iam::123456789012:role/platform"}
+	env.AWS.Tracing.Endpoint = "http://otel-collector.monitoring:4318"
 }
 
 func parsed(t *testing.T, text string) *config.Config {
