@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -28,14 +29,14 @@ func (t *Tracer) Publish(topic string) *Publication {
 // Create begins the span of the event that is published, where its trace is recorded.
 // It returns the traceparent for the event's consumers: of that span, or the one
 // that the event has.
-func (p *Publication) Create(parent, eventID string) string {
+func (p *Publication) Create(parent string, event uuid.UUID) string {
 	if p == nil || !sampled(parent) {
 		return parent
 	}
 	ctx := trace.ContextWithRemoteSpanContext(context.Background(), remote(parent, ""))
 	_, span := p.tracer.start(ctx, "create "+p.topic, trace.SpanKindProducer, trace.WithAttributes(
 		semconv.MessagingSystemKafka, semconv.MessagingOperationName("create"), semconv.MessagingOperationTypeCreate,
-		semconv.MessagingDestinationName(p.topic), semconv.MessagingMessageID(eventID),
+		semconv.MessagingDestinationName(p.topic), semconv.MessagingMessageID(event.String()),
 	))
 	if span == nil {
 		return parent

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -185,7 +186,7 @@ func TestWithoutAnEndpointThereIsNoTracer(t *testing.T) {
 	none.Register(prometheus.NewRegistry())
 	none.Publish("topic").End(1, nil)
 	none.Close(t.Context())
-	if got := none.Publish("topic").Create(parent, "id"); got != parent {
+	if got := none.Publish("topic").Create(parent, uuid.Nil); got != parent {
 		t.Errorf("without a tracer the traceparent %s becomes %s", parent, got)
 	}
 }
@@ -275,7 +276,7 @@ func TestASharedSpanHasBoundedLinks(t *testing.T) {
 	p := s.Publish("player.events.raw")
 	for i := range 300 {
 		from := fmt.Sprintf("00-%032x-%s-01", i+1, parentID)
-		if to := p.Create(from, fmt.Sprint(i)); to == from || to[:36] != from[:36] {
+		if to := p.Create(from, uuid.New()); to == from || to[:36] != from[:36] {
 			t.Fatalf("the event of trace %s goes on as %s", from, to)
 		}
 	}

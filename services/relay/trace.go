@@ -14,8 +14,12 @@ func trace(traces *tracing.Publication, e *Event, record *kgo.Record) {
 		return
 	}
 	for i := range record.Headers {
-		if header := &record.Headers[i]; header.Key == topics.TraceHeader {
-			header.Value = []byte(traces.Create(e.TraceParent, e.EventID.String()))
+		header := &record.Headers[i]
+		if header.Key != topics.TraceHeader {
+			continue
+		}
+		if own := traces.Create(e.TraceParent, e.EventID); own != e.TraceParent {
+			header.Value = []byte(own)
 		}
 	}
 }
