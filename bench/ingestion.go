@@ -19,8 +19,9 @@ type scale struct {
 	only   string        // names of measurements, with commas; empty: all
 	each   time.Duration // of one load
 	soak   time.Duration
-	events int // that the relay publishes
-	rows   int // of the large table
+	events int    // that the relay publishes
+	rows   int    // of the largest table
+	plot   string // file for the curve; empty: none
 }
 
 func scaleFlags() *scale {
@@ -29,7 +30,8 @@ func scaleFlags() *scale {
 	flag.DurationVar(&s.each, "each", 20*time.Second, "how long each load of ingestion lasts")
 	flag.DurationVar(&s.soak, "soak", 10*time.Minute, "how long ingestion and relay are at full load for the figures of memory")
 	flag.IntVar(&s.events, "events", 5_000_000, "how many stored events the relay publishes")
-	flag.IntVar(&s.rows, "rows", 10_000_000, "how many events the large table has")
+	flag.IntVar(&s.rows, "rows", 100_000_000, "how many events the largest table of growth has")
+	flag.StringVar(&s.plot, "plot", "", "write the figures of curve into this file, as SVG")
 	return s
 }
 
@@ -46,6 +48,8 @@ func (s *scale) measurements() []measurement {
 		{"whole", s.whole},
 		{"relay", s.relay},
 		{"visible", s.visible},
+		{"curve", s.curve},
+		{"replicas", s.replicas},
 		{"growth", s.growth},
 		{"memory", s.memory},
 	}
@@ -97,14 +101,14 @@ const (
 // single measures events that come one a request.
 func (s *scale) single(ctx context.Context, g *grounds, print func(figure)) error {
 	l := load{connections: connections, events: 1, during: s.each}
-	peers, costs := map[string]measured{}, map[string]time.Duration{}
+	peers := map[string]measured{}
 	for _, name := range []string{insertPeer, producePeer} {
 		err := g.on(ctx, func(site *site) error {
 			running, err := site.peer(ctx, name)
 			if err != nil {
 				return err
 			}
-			peers[name], costs[name], err = site.send(ctx, l, running)
+			peers[name], err = site.send(ctx, l, running)
 			return err
 		})
 		if err != nil {
@@ -116,17 +120,18 @@ func (s *scale) single(ctx context.Context, g *grounds, print func(figure)) erro
 		if err != nil {
 			return err
 		}
-		ours, cost, err := site.send(ctx, l, running)
+		ours, err := site.send(ctx, l, running)
 		if err != nil {
 			return err
 		}
 		const one = "a handler with one INSERT a request, 32 connections"
 		print(against("single events, stored", "events/s", ours.perSecond(), peers[insertPeer].perSecond(), one).atLeast(2))
 		print(against("single events, stored", "events/s", ours.perSecond(), peers[producePeer].perSecond(), "the old way: a handler that inserts, then produces").atLeast(2))
-		print(against("single events, CPU of service and PostgreSQL", "µs/event", us(cost), us(costs[insertPeer]), one))
+		print(against("single events, CPU of service and PostgreSQL", "µs/event", us(ours.cost), us(peers[insertPeer].cost), one))
+		print(against("single events, part of the CPU that the load takes", "%", 100*ours.generator, 100*peers[insertPeer].generator, one))
 		half := l
 		half.rate = ours.perSecond() / 2
-		calm, _, err := site.send(ctx, half, running)
+		calm, err := site.send(ctx, half, running)
 		if err != nil {
 			return err
 		}
@@ -160,12 +165,13 @@ func (s *scale) batch(ctx context.Context, g *grounds, print func(figure)) error
 		if err != nil {
 			return err
 		}
-		ours, cost, err := site.send(ctx, load{connections: batchers, events: batchOf, during: s.each}, running)
+		ours, err := site.send(ctx, load{connections: batchers, events: batchOf, during: s.each}, running)
 		if err != nil {
 			return err
 		}
 		print(against("batches of 100, stored", "events/s", ours.perSecond(), raw, rawCopy).atLeast(0.6))
-		print(alone("batches of 100, CPU of service and PostgreSQL", "µs/event", us(cost)))
+		print(alone("batches of 100, CPU of service and PostgreSQL", "µs/event", us(ours.cost)))
+		print(alone("batches of 100, part of the CPU that the load takes", "%", 100*ours.generator))
 		return nil
 	})
 }

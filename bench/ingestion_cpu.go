@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
@@ -50,25 +51,44 @@ func (s *site) cpu(services ...*service) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// send sends the load to the services, after a little of it that does not count,
-// and returns the CPU that an event took, too.
-func (s *site) send(ctx context.Context, l load, services ...*service) (measured, time.Duration, error) {
+// own is how much of the cores this program, the load, has used so far.
+func own() (time.Duration, error) {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0, err
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
+}
+
+// send sends the load to the services, after a little of it that does not count.
+func (s *site) send(ctx context.Context, l load, services ...*service) (measured, error) {
 	for _, running := range services {
 		l.addresses = append(l.addresses, running.address)
 	}
 	first := l
 	first.during = min(l.during/4, 3*time.Second)
 	if _, err := first.run(ctx); err != nil {
-		return measured{}, 0, err
+		return measured{}, err
 	}
 	before, err := s.cpu(services...)
 	if err != nil {
-		return measured{}, 0, err
+		return measured{}, err
+	}
+	ownBefore, err := own()
+	if err != nil {
+		return measured{}, err
 	}
 	result, err := l.run(ctx)
 	if err != nil {
-		return measured{}, 0, err
+		return measured{}, err
+	}
+	ownAfter, err := own()
+	if err != nil {
+		return measured{}, err
 	}
 	after, err := s.cpu(services...)
-	return result, (after - before) / time.Duration(max(result.events, 1)), err
+	theirs, ours := after-before, ownAfter-ownBefore
+	result.cost = theirs / time.Duration(max(result.events, 1))
+	result.generator = float64(ours) / float64(max(ours+theirs, 1))
+	return result, err
 }

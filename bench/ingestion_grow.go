@@ -5,14 +5,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
-// growth measures what becomes of the rate with more replicas, and with a table
-// that is already large.
-func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) error {
+// replicas measures what becomes of the rate with two of them.
+func (s *scale) replicas(ctx context.Context, g *grounds, print func(figure)) error {
 	l := load{connections: batchers, events: batchOf, during: s.each}
 	var rates []float64
 	for replicas := 1; replicas <= 2; replicas++ {
@@ -25,7 +24,7 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 				}
 				running = append(running, one)
 			}
-			result, _, err := site.send(ctx, l, running...)
+			result, err := site.send(ctx, l, running...)
 			rates = append(rates, result.perSecond())
 			return err
 		})
@@ -34,71 +33,106 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 		}
 	}
 	print(against("two replicas on the same cores, batches of 100", "events/s", rates[1], rates[0], "one replica").atLeast(0.8))
-	return g.on(ctx, func(site *site) error {
-		running, err := site.ingestion(ctx)
-		if err != nil {
-			return err
-		}
-		if err := site.fill(ctx, s.rows); err != nil {
-			return err
-		}
-		result, _, err := site.send(ctx, l, running)
-		if err != nil {
-			return err
-		}
-		print(against(fmt.Sprintf("batches of 100 into a table of %d rows", s.rows), "events/s", result.perSecond(), rates[0], "into an empty table").atLeast(0.8))
-		return nil
-	})
+	return nil
 }
 
-// memory holds ingestion and relay at full load for long.
-func (s *scale) memory(ctx context.Context, g *grounds, print func(figure)) error {
-	return g.on(ctx, func(site *site) error {
-		api, relay, err := site.both(ctx)
+// nearlyEmpty is the size of the table that larger ones are compared with. It has
+// as many partitions, and some events that can be sent again.
+const nearlyEmpty = 10_000
+
+// sizes are those of the tables of growth, the least first.
+func (s *scale) sizes() []int {
+	sizes := []int{nearlyEmpty}
+	for _, size := range []int{s.rows / 100, s.rows / 10, s.rows} {
+		if size > nearlyEmpty {
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}
+
+// growth measures what becomes of the rates as the table grows: of new events, and
+// of such as were stored long ago and are sent again, anywhere in the table.
+func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) error {
+	batches := load{connections: batchers, events: batchOf, during: s.each}
+	singles := load{connections: connections, events: 1, during: s.each}
+	loads := []struct {
+		name  string
+		load  load
+		again bool
+	}{
+		{"batches of 100, new events", batches, false},
+		{"single events, new", singles, false},
+		{"batches of 100, sent again", batches, true},
+		{"single events, sent again", singles, true},
+	}
+	least := make([]float64, len(loads))
+	for _, rows := range s.sizes() {
+		if err := g.fits(rows); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: growth leaves out a size:", err)
+			continue
+		}
+		err := g.on(ctx, func(site *site) error {
+			old := newPast(rows, time.Now().Add(-time.Minute))
+			began := time.Now()
+			if err := site.remember(ctx, old); err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "bench: a table of %d rows in %s\n", rows, time.Since(began).Round(time.Second))
+			// no relay publishes them: the quota of what is not published is not meant here
+			running, err := site.ingestion(ctx, "--backlog-quota", "0")
+			if err != nil {
+				return err
+			}
+			for i, l := range loads {
+				if l.again {
+					l.load.again = old
+				}
+				result, err := site.sendAs(ctx, l.load, running)
+				if err != nil {
+					return fmt.Errorf("%s, %d rows: %w", l.name, rows, err)
+				}
+				if rows == nearlyEmpty {
+					least[i] = result.perSecond()
+					continue
+				}
+				print(against(fmt.Sprintf("%s, table of %d rows", l.name, rows), "events/s", result.perSecond(), least[i],
+					fmt.Sprintf("table of %d rows", nearlyEmpty)).atLeast(0.8))
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		var samples []float64
-		loading, stop := context.WithTimeout(ctx, s.soak)
-		defer stop()
-		var both errgroup.Group
-		both.Go(func() error {
-			_, err := load{addresses: []string{api.address}, connections: batchers, events: batchOf, during: s.soak}.run(ctx)
-			return err
-		})
-		both.Go(func() error {
-			for every := time.NewTicker(time.Second); ; {
-				select {
-				case <-loading.Done():
-					every.Stop()
-					return nil
-				case <-every.C:
-				}
-				sum := 0.0
-				for _, process := range []*service{api, relay} {
-					held, err := resident(process.command.Process.Pid)
-					if err != nil {
-						return err
-					}
-					sum += held
-				}
-				samples = append(samples, sum)
-			}
-		})
-		if err := both.Wait(); err != nil {
-			return err
-		}
-		third := len(samples) / 3
-		print(alone("memory of ingestion and relay at full load, most", "MiB", highest(samples)).atMost(200))
-		print(against("memory of ingestion and relay, last third of the soak", "MiB", highest(samples[2*third:]), highest(samples[third:2*third]), "the middle third").atMost(1.15))
-		return nil
-	})
+	}
+	return nil
+}
+
+// sendAs sends the load, and returns an error where what was stored is not what the
+// load says: events that are sent again are stored once.
+func (s *site) sendAs(ctx context.Context, l load, to *service) (measured, error) {
+	stored := func() (float64, error) { return scrape(ctx, to.address, storedMetric+`{result="stored"}`) }
+	before, err := stored()
+	if err != nil {
+		return measured{}, err
+	}
+	result, err := s.send(ctx, l, to)
+	if err != nil {
+		return measured{}, err
+	}
+	after, err := stored()
+	if err != nil {
+		return measured{}, err
+	}
+	if (after > before) != (l.again == nil) {
+		return result, fmt.Errorf("%.0f events were stored", after-before)
+	}
+	return result, nil
 }
 
 func highest(samples []float64) float64 {
-	most := 0.0
-	for _, sample := range samples {
-		most = max(most, sample)
+	if len(samples) == 0 {
+		return 0
 	}
-	return most
+	return slices.Max(samples)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -39,6 +40,8 @@ func dial(ctx context.Context, address string) (*wire, error) {
 	return &wire{conn: conn, answers: bufio.NewReaderSize(conn, 32<<10)}, nil
 }
 
+var contentLength = []byte("Content-Length")
+
 // post sends the body and returns the status of the answer, which is read to its end.
 func (w *wire) post(path string, body []byte) (status int, err error) {
 	w.request = append(append(w.request[:0], "POST "...), path...)
@@ -54,21 +57,25 @@ func (w *wire) post(path string, body []byte) (status int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		text := strings.TrimRight(string(line), "\r\n")
+		line = bytes.TrimRight(line, "\r\n")
 		switch {
 		case first:
-			if _, err := fmt.Sscanf(text, "HTTP/1.1 %d", &status); err != nil {
-				return 0, fmt.Errorf("the answer begins with %q", text)
+			const version = "HTTP/1.1 "
+			if len(line) < len(version)+3 || string(line[:len(version)]) != version {
+				return 0, fmt.Errorf("the answer begins with %q", line)
 			}
-		case text == "":
+			if status, err = strconv.Atoi(string(line[len(version) : len(version)+3])); err != nil {
+				return 0, fmt.Errorf("the answer begins with %q", line)
+			}
+		case len(line) == 0:
 			if length < 0 { // chunked: a large answer of net/http
 				return status, w.chunks()
 			}
 			_, err := w.answers.Discard(length)
 			return status, err
 		default:
-			if name, value, _ := strings.Cut(text, ": "); strings.EqualFold(name, "Content-Length") {
-				length, _ = strconv.Atoi(value)
+			if name, value, _ := bytes.Cut(line, []byte(": ")); bytes.EqualFold(name, contentLength) {
+				length, _ = strconv.Atoi(string(value))
 			}
 		}
 	}
@@ -116,6 +123,7 @@ type load struct {
 	events      int           // of one request: 1 goes to the path of single events
 	rate        float64       // requests a second, open loop; 0: each connection sends when it is answered
 	during      time.Duration // how long requests are begun
+	again       *past         // events of it are sent again; nil: new ones
 }
 
 // measured is what a load came to.
@@ -123,6 +131,8 @@ type measured struct {
 	events    int
 	took      time.Duration
 	latencies []time.Duration // of each request, from when it was due; sorted
+	cost      time.Duration   // CPU of services and PostgreSQL for an event
+	generator float64         // part of the CPU that the load itself took, of its and theirs
 }
 
 func (m measured) perSecond() float64 { return float64(m.events) / m.took.Seconds() }
@@ -197,7 +207,7 @@ func (l load) send(ctx context.Context, n int, began time.Time) (latencies []tim
 func (l load) fill(w *wire, player int) (path string) {
 	now := time.Now()
 	if l.events == 1 {
-		w.body = appendEvent(w.body[:0], player, now)
+		w.body = l.appendEvent(w.body[:0], player, now)
 		return eventapi.EventsPath
 	}
 	w.body = append(w.body[:0], '[')
@@ -205,13 +215,21 @@ func (l load) fill(w *wire, player int) (path string) {
 		if i > 0 {
 			w.body = append(w.body, ',')
 		}
-		w.body = appendEvent(w.body, player+i, now)
+		w.body = l.appendEvent(w.body, player+i, now)
 	}
 	w.body = append(w.body, ']')
 	return eventapi.BatchPath
 }
 
-// scrape returns the sum of a metric over its labels; 0 where there is none yet.
+func (l load) appendEvent(b []byte, player int, now time.Time) []byte {
+	if l.again != nil {
+		return l.again.appendEvent(b, l.again.any(player))
+	}
+	return appendEvent(b, player, now)
+}
+
+// scrape returns the sum of a metric over its labels, or, where it is named with
+// them, that one; 0 where there is none yet.
 func scrape(ctx context.Context, address, metric string) (float64, error) {
 	w, err := dial(ctx, address)
 	if err != nil {
@@ -228,7 +246,7 @@ func scrape(ctx context.Context, address, metric string) (float64, error) {
 	sum := 0.0
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if bare, _, _ := strings.Cut(name, "{"); bare != metric {
+		if bare, _, _ := strings.Cut(name, "{"); bare != metric && name != metric {
 			continue
 		}
 		number, err := strconv.ParseFloat(value, 64)

@@ -148,8 +148,8 @@ type service struct {
 }
 
 // ingestion starts `gmctl serve ingestion`.
-func (s *site) ingestion(ctx context.Context) (*service, error) {
-	return s.start(ctx, s.gmctl, "serve", "ingestion", "--migrate", "--database-url", s.dsn)
+func (s *site) ingestion(ctx context.Context, more ...string) (*service, error) {
+	return s.start(ctx, s.gmctl, append([]string{"serve", "ingestion", "--migrate", "--database-url", s.dsn}, more...)...)
 }
 
 // relay starts `gmctl serve relay`.
