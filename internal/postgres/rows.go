@@ -41,17 +41,14 @@ const (
 	metadataChunk = 64 << 10 // bytes
 )
 
-// fixed are the columns of fixed width, and that width in bytes.
-var fixed = [...]struct{ column, width int }{{0, 8}, {1, 8}, {2, 16}, {5, 8}, {7, 8}}
-
 // event decodes one row into e, which keeps nothing of raw.
 func (r *eventRows) event(raw [][]byte, e *relay.Event) error {
 	if len(raw) != eventColumns {
 		return fmt.Errorf("a row of events has %d columns, not %d", len(raw), eventColumns)
 	}
-	for _, f := range fixed {
-		if len(raw[f.column]) != f.width {
-			return fmt.Errorf("column %d of a row of events has %d bytes, not %d", f.column+1, len(raw[f.column]), f.width)
+	for _, fixed := range [...]struct{ column, width int }{{0, 8}, {1, 8}, {2, 16}, {5, 8}, {7, 8}} {
+		if got := len(raw[fixed.column]); got != fixed.width {
+			return fmt.Errorf("column %d of a row of events has %d bytes, not %d", fixed.column+1, got, fixed.width)
 		}
 	}
 	e.Xid, e.Seq = binary.BigEndian.Uint64(raw[0]), int64(binary.BigEndian.Uint64(raw[1]))

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -40,23 +41,45 @@ type encoded struct {
 	unencodable *rejection // there is no record
 }
 
-// encode makes the records of events.
-func encode(events []Event) []encoded {
-	records := make([]encoded, len(events))
-	var w recordWriter
-	for i := range events {
-		records[i].unencodable = w.write(&records[i].record, &events[i])
-	}
-	return records
+// recordWriter makes the records of one batch after the other, in the same memory.
+type recordWriter struct {
+	records []encoded
+	chunks  [][]byte // with the bytes of the records; those from next on are free
+	next    int
+	free    []byte // of the chunk at hand: its records, and behind them room for more
 }
-
-// recordWriter makes records, many in one piece of memory.
-type recordWriter struct{ free []byte }
 
 const (
 	recordsChunk = 256 << 10 // bytes
 	recordFixed  = 512       // bytes of a record at most, besides its texts
 )
+
+// encode makes the records of events. Those of the batch before are overwritten.
+func (w *recordWriter) encode(events []Event) []encoded {
+	w.records = slices.Grow(w.records[:0], len(events))[:len(events)]
+	w.next, w.free = 0, nil
+	for i := range events {
+		w.records[i] = encoded{}
+		w.records[i].unencodable = w.write(&w.records[i].record, &events[i])
+	}
+	return w.records
+}
+
+// room makes free a chunk with room for that many bytes.
+func (w *recordWriter) room(bytes int) {
+	if bytes <= cap(w.free)-len(w.free) {
+		return
+	}
+	if bytes > recordsChunk { // not worth keeping
+		w.free = make([]byte, 0, bytes)
+		return
+	}
+	if w.next == len(w.chunks) {
+		w.chunks = append(w.chunks, make([]byte, 0, recordsChunk))
+	}
+	w.free = w.chunks[w.next]
+	w.next++
+}
 
 // write makes the record of an event in topics.EventsRaw, or a rejection if it has
 // no encoding. The record's timestamp is when the event was received, since Kafka's
@@ -70,15 +93,14 @@ func (w *recordWriter) write(record *kgo.Record, e *Event) *rejection {
 	if e.Timestamp.Year() > 9999 {
 		return &rejection{ReasonEncoding, "the year " + strconv.Itoa(e.Timestamp.Year()) + " has no RFC 3339 form"}
 	}
-	if need := recordFixed + 2*len(e.PlayerID) + len(e.Metadata); need > cap(w.free)-len(w.free) {
-		w.free = make([]byte, 0, max(recordsChunk, need))
-	}
+	w.room(recordFixed + 2*len(e.PlayerID) + len(e.Metadata))
 	key := append(w.free, e.PlayerID...)
 	value, err := e.Received.AppendJSON(key[len(key):])
 	if err != nil {
 		return &rejection{ReasonEncoding, err.Error()}
 	}
-	*record = kgo.Record{Topic: topics.EventsRaw, Key: key[len(w.free):len(key):len(key)], Value: value[:len(value):len(value)], Timestamp: e.ReceivedAt}
+	*record = kgo.Record{Topic: topics.EventsRaw, Key: key[len(w.free):len(key):len(key)], Value: slices.Clip(value), Timestamp: e.ReceivedAt}
+	w.free = key
 	if cap(value) == cap(key)-len(key) { // it had room
 		w.free = key[:len(key)+len(value)]
 	}

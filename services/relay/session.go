@@ -39,7 +39,8 @@ type session struct {
 	database Database
 	key      string // of the cursor record
 	at       Position
-	topics   []uuid.UUID // see Claim.Topics
+	topics   []uuid.UUID     // see Claim.Topics
+	writers  [2]recordWriter // of the batch being published, and of the one being read
 }
 
 // session runs one session. progressed tells whether it published anything.
@@ -200,7 +201,8 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 
 func (s *session) next(ctx context.Context, after Position, limit int) batch {
 	events, err := s.relay.cfg.Source.Next(ctx, after, limit)
-	return batch{events, encode(events), err}
+	s.writers[0], s.writers[1] = s.writers[1], s.writers[0]
+	return batch{events, s.writers[0].encode(events), err}
 }
 
 // await returns the next batch, waiting until there is one or ctx ends.

@@ -19,9 +19,13 @@ import (
 // readiness, partitions, migration, API keys and reading.
 const spareConnections = 6
 
+// memoryAtEase is up to how many MiB the service spares CPU: more than the queue may
+// hold, with the bodies that the requests came in.
+const memoryAtEase = 256
+
 // serve runs the service and what keeps its database in shape.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
-	service.CollectSeldom()
+	service.CollectSeldom(memoryAtEase)
 	var senders ingestion.Config
 	if err := o.senders(&senders); err != nil {
 		return err

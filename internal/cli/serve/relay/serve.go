@@ -19,9 +19,13 @@ import (
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
+// memoryAtEase is up to how many MiB the relay spares CPU: one that catches up holds
+// two batches, each with its events, its records and what is sent of them.
+const memoryAtEase = 128
+
 // serve runs the relay and answers about it until ctx ends or the relay does.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
-	service.CollectSeldom()
+	service.CollectSeldom(memoryAtEase)
 	brokers, err := o.Kafka(ctx)
 	if err != nil {
 		return err

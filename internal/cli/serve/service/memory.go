@@ -11,10 +11,11 @@ import (
 // a sixth of its CPU.
 const collectAt = 300
 
-// CollectSeldom trades some memory for CPU, unless GOGC or GOMEMLIMIT say what is
-// wanted.
-func CollectSeldom() {
+// CollectSeldom trades some memory for CPU up to so many MiB, unless GOGC or
+// GOMEMLIMIT say what is wanted.
+func CollectSeldom(upTo int64) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(collectAt)
+		debug.SetMemoryLimit(upTo << 20)
 	}
 }
