@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" // it registers itself with http.DefaultServeMux, which nothing here serves
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/profiles"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -20,11 +20,7 @@ func (s *Server) AdminHandler() http.Handler {
 	mux.Handle("GET "+eventapi.MetricsPath, s.metrics.handler)
 	mux.HandleFunc("GET "+eventapi.HealthPath, s.getHealth)
 	mux.HandleFunc("GET "+eventapi.ReadyPath, s.getReady)
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	profiles.Handle(mux)
 	return mux
 }
 

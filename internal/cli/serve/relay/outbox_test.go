@@ -29,6 +29,10 @@ func TestServeTheOutbox(t *testing.T) {
 	start := func() *serve.Service { return command.Start(t, "--database-url", dsn, "--brokers", brokers) }
 	keep(t, pool, 0, 4)
 	s := start()
+	if code, _ := s.Get(t, "/debug/pprof/heap"); code != 200 {
+		t.Errorf("the profile of the heap is answered %d", code)
+	}
+	serve.Eventually(t, "nothing of the outbox is left", func() bool { return metric(t, s, "gmctl_relay_outbox_lag_events 0") })
 	serve.Eventually(t, "the letters are published", func() bool { return metric(t, s, "gmctl_relay_outbox_records_total 4") })
 	serve.Eventually(t, "the events are published", func() bool { return metric(t, s, "gmctl_relay_events_published_total 3") })
 	if err := s.Stop(t); err != nil {

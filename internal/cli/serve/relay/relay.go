@@ -43,6 +43,8 @@ exactly once for consumers that read committed records, in commit order.
   GET /ready     200 when events are being published, or another relay of the
                  lane is there to do it; else 503 with the reason
   GET /metrics   Prometheus
+  GET /debug/pprof/
+                 the profiles of Go: let only those who run it reach the relay
 
 How far it got is kept in Kafka, written together with the events: it can be
 killed at any time. One relay works a lane. Further ones stand by, and one of

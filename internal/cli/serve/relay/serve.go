@@ -15,13 +15,14 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/profiles"
 	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
 // memoryAtEase is up to how many MiB the relay spares CPU: one that catches up holds
 // two batches, each with its events, its records and what is sent of them.
-const memoryAtEase = 128
+const memoryAtEase = 80
 
 // serve runs the relay and answers about it until ctx ends or the relay does.
 func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
@@ -46,12 +47,13 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	service := relay.New(relay.Config{
 		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry, Tracer: tracer,
 	})
-	registry.MustRegister(lagCollector{service, log})
+	registry.MustRegister(lagOf(service, "gmctl_relay_lag", "Events stored", log))
 	outbox, closeOutbox, err := besides(ctx, database, brokers, o.Lease, log)
 	if err != nil {
 		return err
 	}
 	defer closeOutbox()
+	registry.MustRegister(lagOf(outbox, "gmctl_relay_outbox_lag", "Records of the outbox", log))
 	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "gmctl_relay_outbox_records_total", Help: "Records of the outbox (rejected events, erasures) committed to Kafka.",
 	}, func() float64 { return float64(outbox.Status().Published) }))
@@ -137,29 +139,35 @@ func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
 			fmt.Fprintf(w, "%s\nnext: %s\n", p, p.Next)
 		}
 	})
+	profiles.Handle(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
-// lagCollector asks for the lag when it is scraped.
+// lagCollector asks for the lag of a relay when it is scraped.
 type lagCollector struct {
-	service *relay.Relay
-	log     *slog.Logger
+	relay           *relay.Relay
+	events, seconds *prometheus.Desc
+	log             *slog.Logger
+}
+
+// lagOf returns the collector of two metrics, NAME_events and NAME_seconds.
+func lagOf(r *relay.Relay, name, what string, log *slog.Logger) lagCollector {
+	return lagCollector{
+		relay:   r,
+		events:  prometheus.NewDesc(name+"_events", fmt.Sprintf("%s and not yet published; from %d on an estimate.", what, relay.LagCounted), nil, nil),
+		seconds: prometheus.NewDesc(name+"_seconds", "Age of the first of them.", nil, nil),
+		log:     log,
+	}
 }
 
 // scrapeTimeout bounds how long a scrape waits for PostgreSQL.
 const scrapeTimeout = 2 * time.Second
 
-func (lagCollector) descriptions() (events, seconds *prometheus.Desc) {
-	return prometheus.NewDesc("gmctl_relay_lag_events", fmt.Sprintf("Events stored and not yet published; from %d on an estimate.", relay.LagCounted), nil, nil),
-		prometheus.NewDesc("gmctl_relay_lag_seconds", "Age of the oldest event not yet published.", nil, nil)
-}
-
 // Describe implements prometheus.Collector.
 func (c lagCollector) Describe(to chan<- *prometheus.Desc) {
-	events, seconds := c.descriptions()
-	to <- events
-	to <- seconds
+	to <- c.events
+	to <- c.seconds
 }
 
 // Collect implements prometheus.Collector. Where the lag cannot be learned there
@@ -167,12 +175,11 @@ func (c lagCollector) Describe(to chan<- *prometheus.Desc) {
 func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	lag, err := c.service.Lag(ctx)
+	lag, err := c.relay.Lag(ctx)
 	if err != nil {
 		c.log.Debug("the lag could not be measured", "error", err)
 		return
 	}
-	events, seconds := c.descriptions()
-	to <- prometheus.MustNewConstMetric(events, prometheus.GaugeValue, float64(lag.Events))
-	to <- prometheus.MustNewConstMetric(seconds, prometheus.GaugeValue, lag.Age.Seconds())
+	to <- prometheus.MustNewConstMetric(c.events, prometheus.GaugeValue, float64(lag.Events))
+	to <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, lag.Age.Seconds())
 }
