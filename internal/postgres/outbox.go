@@ -15,8 +15,6 @@ import (
 var (
 	//go:embed queries/outbox_next.sql
 	nextOfOutbox string
-	//go:embed queries/outbox_lag.sql
-	measureOutbox string
 	//go:embed queries/outbox_insert.sql
 	insertIntoOutbox string
 )
@@ -43,7 +41,7 @@ func NewOutbox(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	source.stream = outboxStream
+	source.read(outboxStream, "created_at")
 	return &Outbox{source}, nil
 }
 
@@ -72,11 +70,6 @@ func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int) ([]r
 		return nil, o.explain(err)
 	}
 	return events, nil
-}
-
-// Lag implements relay.Source.
-func (o *Outbox) Lag(ctx context.Context, after relay.Position) (relay.Lag, error) {
-	return o.lag(ctx, measureOutbox, after)
 }
 
 // OutboxKept is how long rejected events stay in the outbox: as long as in Kafka.

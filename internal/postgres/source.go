@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,6 +34,7 @@ var (
 type Source struct {
 	pool   *pgxpool.Pool
 	stream string // the table, in relay_lanes
+	lag    string // the query that measures it
 }
 
 // firstRows is for how many rows a batch has room at first.
@@ -67,7 +69,15 @@ func NewSource(ctx context.Context, cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{pool: pool, stream: eventStream}, nil
+	s := &Source{pool: pool}
+	s.read(eventStream, "received_at")
+	return s, nil
+}
+
+// read sets the table, and its column that says since when a row is there.
+func (s *Source) read(stream, since string) {
+	s.stream = stream
+	s.lag = strings.NewReplacer("{stream}", stream, "{since}", since).Replace(measureLag)
 }
 
 // Close ends the source's connections.
@@ -215,13 +225,9 @@ const blockerAfter = time.Second
 
 // Lag implements relay.Source.
 func (s *Source) Lag(ctx context.Context, after relay.Position) (relay.Lag, error) {
-	return s.lag(ctx, measureLag, after)
-}
-
-func (s *Source) lag(ctx context.Context, query string, after relay.Position) (relay.Lag, error) {
 	var lag relay.Lag
 	var seconds float64
-	if err := s.pool.QueryRow(ctx, query, after.Xid, after.Seq, relay.LagCounted).Scan(&lag.Events, &lag.Estimated, &seconds); err != nil {
+	if err := s.pool.QueryRow(ctx, s.lag, after.Xid, after.Seq, relay.LagCounted).Scan(&lag.Events, &lag.Estimated, &seconds); err != nil {
 		return relay.Lag{}, s.explain(err)
 	}
 	lag.Age = time.Duration(max(seconds, 0) * float64(time.Second))

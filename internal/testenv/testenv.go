@@ -12,6 +12,7 @@ import (
 // The components a test can need, as GMCTL_TEST_REQUIRE names them.
 const (
 	AWS        = "aws"        // the AWS API emulator: python3 with venv
+	Disk       = "disk"       // small file systems: Linux, root and mkfs.ext4
 	Kafka      = "kafka"      // a real Apache Kafka: java and mvn
 	Kubernetes = "kubernetes" // a real control plane, built from Go modules
 	Pods       = "pods"       // pods as processes: Linux, and root
@@ -30,6 +31,8 @@ func howToGet(component string) string {
 	switch component {
 	case AWS:
 		return "install Python 3 (Debian: apt-get install python3-venv); the emulator itself comes from PyPI"
+	case Disk:
+		return "run it as root on Linux, where loop devices can be mounted and with mkfs.ext4 (Debian: apt-get install e2fsprogs)"
 	case Kafka:
 		return "install Java 17 or later and Maven (Debian: apt-get install openjdk-17-jre-headless maven); the broker itself comes from Maven Central"
 	case Kubernetes:

@@ -51,8 +51,8 @@ const (
 	DefaultBatch   = 20_000
 	DefaultMinPoll = 5 * time.Millisecond
 	DefaultMaxPoll = 250 * time.Millisecond
-	// BatchBytes is how much the metadata of one transaction's events may have: with
-	// what is made of them it is in memory some four times.
+	// BatchBytes is how much the events of one transaction may have: with what is made
+	// of them it is in memory some four times.
 	BatchBytes = 8 << 20
 	// firstBatch is how many events a relay publishes at once before it knows how
 	// large they are.

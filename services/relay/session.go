@@ -131,6 +131,7 @@ func needed() []topics.Topic {
 type batch struct {
 	events  []Event
 	records []encoded // of the events
+	full    bool      // there were as many as were asked for
 	err     error
 }
 
@@ -144,11 +145,11 @@ func (b *batch) index(record *kgo.Record) int {
 	return -1
 }
 
-// fitting is how many events like these come to BatchBytes.
+// fitting is how many events like these come to BatchBytes, as records.
 func (b *batch) fitting() int {
 	size := 1
-	for i := range b.events {
-		size += len(b.events[i].Metadata)
+	for i := range b.records {
+		size += len(b.records[i].record.Value)
 	}
 	return max(1, BatchBytes*len(b.events)/size)
 }
@@ -187,7 +188,7 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 			continue
 		}
 		last := now.events[len(now.events)-1].Position
-		if len(now.events) == limit {
+		if now.full {
 			ahead = make(chan batch, 1)
 			go func(result chan<- batch) { result <- s.next(reading, last, limit) }(ahead)
 		}
@@ -202,7 +203,7 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 func (s *session) next(ctx context.Context, after Position, limit int) batch {
 	events, err := s.relay.cfg.Source.Next(ctx, after, limit)
 	s.writers[0], s.writers[1] = s.writers[1], s.writers[0]
-	return batch{events, s.writers[0].encode(events), err}
+	return batch{events: events, records: s.writers[0].encode(events), full: len(events) == limit, err: err}
 }
 
 // await returns the next batch, waiting until there is one or ctx ends.

@@ -1,12 +1,12 @@
--- How many rows lie behind a position, counted up to $3; what the sequence has given
+-- How many rows of {stream} lie behind a position, counted up to $3; what the sequence has given
 -- since, where that is not all of them. And how old the first of them is.
 WITH counted AS (
     SELECT count(*) AS rows
-    FROM (SELECT FROM events WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT $3) unpublished
+    FROM (SELECT FROM {stream} WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT $3) unpublished
 ), oldest AS (
-    SELECT received_at FROM events WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT 1
+    SELECT {since} FROM {stream} WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT 1
 )
-SELECT CASE WHEN rows < $3 THEN rows ELSE greatest(rows, pg_sequence_last_value('events_seq') - $2) END,
+SELECT CASE WHEN rows < $3 THEN rows ELSE greatest(rows, pg_sequence_last_value('{stream}_seq') - $2) END,
        rows >= $3,
-       coalesce(extract(epoch FROM clock_timestamp() - (SELECT received_at FROM oldest)), 0)::double precision
+       coalesce(extract(epoch FROM clock_timestamp() - (SELECT {since} FROM oldest)), 0)::double precision
 FROM counted

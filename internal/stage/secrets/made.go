@@ -15,7 +15,7 @@ type Made struct {
 }
 
 // String is how plans call it.
-func (m Made) String() string { return "secret " + m.Namespace + "/" + m.Name }
+func (m Made) String() string { return place{m.Namespace, m.Name}.String() }
 
 // missing returns those that are not there, or have no value.
 func (s *Stage) missing(ctx context.Context, cluster Cluster) ([]Made, error) {

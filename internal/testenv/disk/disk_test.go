@@ -13,15 +13,7 @@ import (
 )
 
 func TestDiskIsFullAndThenNot(t *testing.T) {
-	d, err := disk.New(16)
-	if err != nil {
-		t.Skipf("a file system cannot be made here: %v\nto run this test: as root on Linux, with mkfs.ext4", err)
-	}
-	defer func() {
-		if err := d.Remove(); err != nil {
-			t.Error(err)
-		}
-	}()
+	d := disk.Run(t, 16)
 	file, content := filepath.Join(d.Path(), "file"), make([]byte, 1<<20)
 	if err := d.Fill(); err != nil {
 		t.Fatal(err)

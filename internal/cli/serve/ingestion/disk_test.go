@@ -59,15 +59,7 @@ func onDisk(t *testing.T, server *postgres.Server, d *disk.Disk) (dsn string) {
 // With its disk full PostgreSQL answers and takes no event (SQLSTATE 53100): neither
 // does the service then. It says why, and needs no restart when there is room again.
 func TestServeOutlivesAFullDisk(t *testing.T) {
-	d, err := disk.New(128)
-	if err != nil {
-		t.Skipf("a file system cannot be made here: %v\nto run this test: as root on Linux, with mkfs.ext4", err)
-	}
-	t.Cleanup(func() { // after the server is gone
-		if err := d.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
+	d := disk.Run(t, 128)
 	dsn := onDisk(t, postgres.Start(t, postgres.Options{}), d)
 	s := command.Start(t, "--migrate", "--database-url", dsn)
 	serve.Eventually(t, "the service is ready", func() bool { return s.Ready(t) })
