@@ -74,14 +74,17 @@ func BenchmarkNext(b *testing.B) {
 		b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
 			position, rows := relay.Position{}, 0
 			for b.Loop() {
-				events, err := source.Next(b.Context(), position, limit)
+				read := 0
+				err := source.Next(b.Context(), position, limit, func(e *relay.Event) bool {
+					position, read = e.Position, read+1
+					return true
+				})
 				if err != nil {
 					b.Fatal(err)
 				}
-				rows += len(events)
-				position = relay.Position{}
-				if len(events) == limit {
-					position = events[len(events)-1].Position
+				rows += read
+				if read < limit {
+					position = relay.Position{}
 				}
 			}
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")

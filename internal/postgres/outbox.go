@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/internal/topics"
@@ -46,30 +45,33 @@ func NewOutbox(ctx context.Context, cfg Config) (*Outbox, error) {
 }
 
 // Next implements relay.Source.
-func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int) ([]relay.Event, error) {
+func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) error {
 	rows, err := o.pool.Query(ctx, nextOfOutbox, after.Xid, after.Seq, limit)
 	if err != nil {
-		return nil, o.explain(err)
+		return o.explain(err)
 	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e relay.Event, err error) {
-		r := &kgo.Record{}
+	defer rows.Close()
+	for rows.Next() {
+		e := relay.Event{Record: &kgo.Record{}}
 		var headers []string
-		var at time.Time
-		err = row.Scan(&e.Xid, &e.Seq, &e.EventID, &r.Topic, &e.PlayerID, &r.Value, &headers, &at)
-		r.Timestamp = at
+		if err := rows.Scan(&e.Xid, &e.Seq, &e.EventID, &e.Record.Topic, &e.PlayerID, &e.Record.Value, &headers, &e.Record.Timestamp); err != nil {
+			return o.explain(err)
+		}
 		if e.PlayerID != "" {
-			r.Key = []byte(e.PlayerID)
+			e.Record.Key = []byte(e.PlayerID)
 		}
 		for i := 0; i+1 < len(headers); i += 2 {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
+			e.Record.Headers = append(e.Record.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
 		}
-		e.Record = r
-		return e, err
-	})
-	if err != nil {
-		return nil, o.explain(err)
+		if !take(&e) {
+			break
+		}
 	}
-	return events, nil
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return o.explain(err)
+	}
+	return nil
 }
 
 // OutboxKept is how long rejected events stay in the outbox: as long as in Kafka.

@@ -28,12 +28,8 @@ func outboxOf(t *testing.T, pool *pgxpool.Pool) *postgres.Outbox {
 
 func records(t *testing.T, outbox *postgres.Outbox) []*kgo.Record {
 	t.Helper()
-	events, err := outbox.Next(t.Context(), relay.Position{}, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var records []*kgo.Record
-	for _, e := range events {
+	for _, e := range next(t, outbox, relay.Position{}, 100) {
 		records = append(records, e.Record)
 	}
 	return records
@@ -128,10 +124,7 @@ func TestVerifyKnowsWhatWasErased(t *testing.T) {
 	cursor := func(e relay.Event) relay.Cursor {
 		return relay.Cursor{Position: e.Position, EventID: e.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline + 1}
 	}
-	letter, err := outboxOf(t, pool).Next(t.Context(), relay.Position{}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	letter := next(t, outboxOf(t, pool), relay.Position{}, 1)
 	cursors := []relay.Cursor{cursor(next(t, source, relay.Position{}, 1)[0]), cursor(letter[0])}
 	for _, erased := range []bool{false, true} {
 		if erased {

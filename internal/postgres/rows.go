@@ -32,16 +32,13 @@ const eventColumns = 13
 // eventRows decodes the rows of next.sql.
 type eventRows struct {
 	names    map[string]string // of players, types and games: a batch has each many times
-	metadata []byte            // memory for it
-	kept     int               // bytes of metadata
+	metadata []byte            // of the row at hand
 }
 
-const (
-	namesKept     = 10_000
-	metadataChunk = 64 << 10 // bytes
-)
+const namesKept = 10_000
 
-// event decodes one row into e, which keeps nothing of raw.
+// event decodes one row into e, which keeps nothing of raw, and its metadata until
+// the next row.
 func (r *eventRows) event(raw [][]byte, e *relay.Event) error {
 	if len(raw) != eventColumns {
 		return fmt.Errorf("a row of events has %d columns, not %d", len(raw), eventColumns)
@@ -55,7 +52,7 @@ func (r *eventRows) event(raw [][]byte, e *relay.Event) error {
 	e.EventID = uuid.UUID(raw[2])
 	e.PlayerID, e.EventType = r.name(raw[3]), r.name(raw[4])
 	e.Timestamp, e.ReceivedAt = instant(raw[5]), instant(raw[7])
-	e.Metadata = r.keep(raw[6])
+	e.Metadata = r.compact(raw[6])
 	e.TestRun, e.TraceParent = r.name(raw[8]), string(raw[12])
 	e.Origin = event.Origin{Game: r.name(raw[9]), SentAt: instant(raw[10]), Traffic: event.Traffic(r.name(raw[11]))}
 	return nil
@@ -77,19 +74,14 @@ func (r *eventRows) name(raw []byte) string {
 	return name
 }
 
-// keep copies a jsonb value, without its version and the spaces.
-func (r *eventRows) keep(raw []byte) json.RawMessage {
+// compact is the text of a jsonb value, without the spaces.
+func (r *eventRows) compact(raw []byte) json.RawMessage {
 	if len(raw) == 0 {
 		return nil
 	}
-	text := raw[1:]
-	if len(text) > cap(r.metadata)-len(r.metadata) {
-		r.metadata = make([]byte, 0, max(metadataChunk, len(text)))
-	}
-	begin := len(r.metadata)
-	r.metadata = appendCompact(r.metadata, text)
-	r.kept += len(r.metadata) - begin
-	return json.RawMessage(r.metadata[begin:len(r.metadata):len(r.metadata)])
+	const version = 1 // byte before the text
+	r.metadata = appendCompact(r.metadata[:0], raw[version:])
+	return r.metadata
 }
 
 // instant decodes a timestamptz: microseconds since 2000. NULL is the zero time.

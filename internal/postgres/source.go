@@ -1,11 +1,11 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +36,6 @@ type Source struct {
 	stream string // the table, in relay_lanes
 	lag    string // the query that measures it
 }
-
-// firstRows is for how many rows a batch has room at first.
-const firstRows = 5000
 
 var _ relay.Source = (*Source)(nil)
 
@@ -84,28 +81,27 @@ func (s *Source) read(stream, since string) {
 func (s *Source) Close() { s.pool.Close() }
 
 // Next implements relay.Source.
-func (s *Source) Next(ctx context.Context, after relay.Position, limit int) ([]relay.Event, error) {
+func (s *Source) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) error {
 	rows, err := s.pool.Query(ctx, nextEvents, binaryFormat(eventColumns), after.Xid, after.Seq, limit)
 	if err != nil {
-		return nil, s.explain(err)
+		return s.explain(err)
 	}
 	defer rows.Close()
-	var events []relay.Event
+	var e relay.Event
 	var decode eventRows
-	for decode.kept < relay.BatchBytes && rows.Next() {
-		if events == nil {
-			events = make([]relay.Event, 0, min(limit, firstRows))
+	for rows.Next() {
+		if err := decode.event(rows.RawValues(), &e); err != nil {
+			return s.explain(err)
 		}
-		events = append(events, relay.Event{})
-		if err := decode.event(rows.RawValues(), &events[len(events)-1]); err != nil {
-			return nil, s.explain(err)
+		if !take(&e) {
+			break
 		}
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil {
-		return nil, s.explain(err)
+		return s.explain(err)
 	}
-	return events, nil
+	return nil
 }
 
 // optional are the columns of an event that may be NULL, as they are scanned.
@@ -139,33 +135,26 @@ func compact(text []byte) json.RawMessage {
 // appendCompact appends the text of a jsonb value without the spaces between its
 // tokens to kept, which may begin where text does.
 func appendCompact(kept, text []byte) []byte {
-	for quoted := false; len(text) > 0; {
-		// A string, or what lies before the next one, as a whole.
-		end := bytes.IndexByte(text, '"')
-		if end < 0 {
-			end = len(text)
+	end := len(kept)
+	kept = slices.Grow(kept, len(text))[:end+len(text)]
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == ' ' && !quoted {
+			continue
 		}
-		if quoted {
-			if escape := bytes.IndexByte(text[:end], '\\'); escape >= 0 {
-				kept = append(kept, text[:escape+2]...) // the byte behind it ends no string
-				text = text[escape+2:]
-				continue
-			}
-			kept = append(kept, text[:end]...)
-		} else {
-			for _, c := range text[:end] {
-				if c != ' ' {
-					kept = append(kept, c)
-				}
-			}
-		}
-		if end < len(text) {
-			kept = append(kept, '"')
+		kept[end] = c
+		end++
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && i+1 < len(text): // what follows ends no string
+			i++
+			kept[end] = text[i]
 			end++
 		}
-		text, quoted = text[end:], !quoted
 	}
-	return kept
+	return kept[:end]
 }
 
 // Database implements relay.Source.

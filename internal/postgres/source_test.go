@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +32,14 @@ func sourceOf(t testing.TB, pool *pgxpool.Pool) *postgres.Source {
 	return source
 }
 
-func next(t *testing.T, source *postgres.Source, after relay.Position, limit int) []relay.Event {
+func next(t *testing.T, source relay.Source, after relay.Position, limit int) (events []relay.Event) {
 	t.Helper()
-	events, err := source.Next(t.Context(), after, limit)
+	err := source.Next(t.Context(), after, limit, func(e *relay.Event) bool {
+		kept := *e
+		kept.Metadata = slices.Clone(e.Metadata)
+		events = append(events, kept)
+		return true
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,30 +110,29 @@ func TestNextWaitsForASlowTransaction(t *testing.T) {
 	}
 }
 
-func TestNextReturnsNoMoreThanFitsInMemory(t *testing.T) {
+func TestNextEndsWhenNoMoreIsWanted(t *testing.T) {
 	pool := migrated(t)
 	source := sourceOf(t, pool)
-	if err := postgres.EnsurePartitions(t.Context(), pool, []time.Time{time.Now()}); err != nil {
+	var stored []ingestion.Record
+	for range 100 {
+		stored = append(stored, record("p", time.Now()))
+	}
+	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), stored); err != nil {
 		t.Fatal(err)
 	}
-	const events, size = 300, 64 << 10
-	_, err := pool.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp", metadata)
-		SELECT gen_random_uuid(), 'p', 't', now(), jsonb_build_object('text', repeat('x', $2)) FROM generate_series(1, $1)`, events, size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := 0
-	for after := (relay.Position{}); read < events; {
-		batch := next(t, source, after, events)
-		if len(batch) == 0 || len(batch)*size > relay.BatchBytes+size {
-			t.Fatalf("a batch has %d events of %d bytes", len(batch), size)
-		}
-		for i, e := range batch {
-			if e.Seq != int64(1+read+i) || len(e.Metadata) != size+len(`{"text":""}`) {
-				t.Fatalf("event %d of a batch behind %s has position %s and %d bytes", i, after, e.Position, len(e.Metadata))
+	var after relay.Position
+	for want := int64(1); want <= int64(len(stored)); { // the connection is fit for use each time
+		taken := 0
+		err := source.Next(t.Context(), after, len(stored), func(e *relay.Event) bool {
+			if e.Seq != want {
+				t.Fatalf("event %d comes behind %s", e.Seq, after)
 			}
+			after, want, taken = e.Position, want+1, taken+1
+			return taken < 7
+		})
+		if err != nil || taken == 0 || taken > 7 {
+			t.Fatalf("%d events, %v", taken, err)
 		}
-		read, after = read+len(batch), batch[len(batch)-1].Position
 	}
 }
 

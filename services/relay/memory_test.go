@@ -24,6 +24,7 @@ type memory struct {
 	events []relay.Event
 	verify func(relay.Cursor) error // nil: every cursor is good
 	before func()                   // called before each read; nil: nothing
+	most   int                      // bytes of metadata of the largest batch
 }
 
 func newMemory() *memory { return &memory{id: uuid.NewString()} }
@@ -58,17 +59,25 @@ func (m *memory) Verify(_ context.Context, cursor relay.Cursor) error {
 	return nil
 }
 
-func (m *memory) Next(ctx context.Context, after relay.Position, limit int) ([]relay.Event, error) {
+func (m *memory) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) error {
 	if m.before != nil {
 		m.before()
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	from := min(int(after.Seq), len(m.events))
-	return append([]relay.Event(nil), m.events[from:min(from+limit, len(m.events))]...), nil
+	taken := 0
+	for _, e := range m.events[from:min(from+limit, len(m.events))] {
+		taken += len(e.Metadata)
+		if !take(&e) {
+			break
+		}
+	}
+	m.most = max(m.most, taken)
+	return nil
 }
 
 func (m *memory) Lag(_ context.Context, after relay.Position) (relay.Lag, error) {

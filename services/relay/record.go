@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/internal/topics"
@@ -37,14 +38,17 @@ type rejection struct {
 // encoded is the record of an event, made ahead of its transaction. A record is
 // used once: the client keeps things of its own in it.
 type encoded struct {
-	record      kgo.Record
-	unencodable *rejection // there is no record
+	record   kgo.Record
+	at       Position
+	event    uuid.UUID
+	rejected *rejection // why the record is one for topics.DeadLetter; nil: it is not
 }
 
 // recordWriter makes the records of one batch after the other, in the same memory.
 type recordWriter struct {
 	records []encoded
-	chunks  [][]byte // with the bytes of the records; those from next on are free
+	bytes   int      // of their keys and values
+	chunks  [][]byte // with these bytes; those from next on are free
 	next    int
 	free    []byte // of the chunk at hand: its records, and behind them room for more
 }
@@ -54,15 +58,24 @@ const (
 	recordFixed  = 512       // bytes of a record at most, besides its texts
 )
 
-// encode makes the records of events. Those of the batch before are overwritten.
-func (w *recordWriter) encode(events []Event) []encoded {
-	w.records = slices.Grow(w.records[:0], len(events))[:len(events)]
-	w.next, w.free = 0, nil
-	for i := range events {
-		w.records[i] = encoded{}
-		w.records[i].unencodable = w.write(&w.records[i].record, &events[i])
+// begin begins a batch of up to limit records. Those of the one before are overwritten.
+func (w *recordWriter) begin(limit int) {
+	w.records = slices.Grow(w.records[:0], limit)
+	w.bytes, w.next, w.free = 0, 0, nil
+}
+
+// add makes the record of an event, of which it keeps nothing. why says what is
+// already known to be wrong with it; nil: nothing.
+func (w *recordWriter) add(e *Event, why *rejection) {
+	w.records = append(w.records, encoded{at: e.Position, event: e.EventID})
+	made := &w.records[len(w.records)-1]
+	if why == nil {
+		why = w.write(&made.record, e)
 	}
-	return w.records
+	if why != nil {
+		made.record, made.rejected = *deadLetterOf(e, *why), why
+	}
+	w.bytes += len(made.record.Key) + len(made.record.Value)
 }
 
 // room makes free a chunk with room for that many bytes.

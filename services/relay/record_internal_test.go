@@ -36,12 +36,16 @@ func TestRecordsOfABatchKeepApart(t *testing.T) {
 				Metadata: json.RawMessage(`"` + strings.Repeat("m", size) + `"`),
 			}}}
 		}
-		for i, r := range w.encode(events) {
+		w.begin(len(events))
+		for i := range events {
+			w.add(&events[i], nil)
+		}
+		for i, r := range w.records {
 			want, err := events[i].AppendJSON(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.unencodable != nil || string(r.record.Key) != events[i].PlayerID || string(r.record.Value) != string(want) {
+			if r.rejected != nil || string(r.record.Key) != events[i].PlayerID || string(r.record.Value) != string(want) {
 				t.Fatalf("seed %d: record %d has key %q and value %.200q, want %q and %.200q", seed, i, r.record.Key, r.record.Value, events[i].PlayerID, want)
 			}
 		}

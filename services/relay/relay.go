@@ -51,9 +51,9 @@ const (
 	DefaultBatch   = 20_000
 	DefaultMinPoll = 5 * time.Millisecond
 	DefaultMaxPoll = 250 * time.Millisecond
-	// BatchBytes is how much the events of one transaction may have: with what is made
-	// of them it is in memory some four times.
-	BatchBytes = 8 << 20
+	// batchBytes is when a transaction has enough events, whatever their number: what
+	// is published and what is read meanwhile are in memory, and once more in the client.
+	batchBytes = 8 << 20
 	// firstBatch is how many events a relay publishes at once before it knows how
 	// large they are.
 	firstBatch = 1000
@@ -92,7 +92,7 @@ type Relay struct {
 
 	// What the last failures taught; used by Run's goroutine alone.
 	limit    int // events of the next transaction, at most cfg.Batch
-	rejected map[Position]rejection
+	rejected map[Position]*rejection
 }
 
 // New returns a relay that does nothing before Run.
@@ -122,7 +122,7 @@ func New(cfg Config) *Relay {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Relay{
-		cfg: cfg, limit: min(firstBatch, cfg.Batch), rejected: make(map[Position]rejection),
+		cfg: cfg, limit: min(firstBatch, cfg.Batch), rejected: make(map[Position]*rejection),
 		status: Status{State: Stopped, Since: time.Now()},
 	}
 	r.metrics = newMetrics(cfg.Registry, func() bool { return r.Status().State == Running })

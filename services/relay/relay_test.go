@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -63,6 +64,26 @@ func (r *running) awaitPublished(t testing.TB, m *memory) {
 		defer m.mu.Unlock()
 		return len(m.events) == 0 || r.Status().Cursor == m.events[len(m.events)-1].Position
 	})
+}
+
+// Large events are published in smaller batches, whatever their number may be.
+func TestBatchesFitInMemory(t *testing.T) {
+	_, cfg := broker(t)
+	source := newMemory()
+	source.add(300)
+	const size, most = 64 << 10, 8 << 20
+	for i := range source.events {
+		source.events[i].Metadata = json.RawMessage(`"` + strings.Repeat("m", size) + `"`)
+	}
+	r := start(t, relay.Config{Source: source, Kafka: cfg})
+	r.awaitPublished(t, source)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if source.most > most+size || source.most < most/2 {
+		t.Errorf("a batch had up to %d bytes of metadata", source.most)
+	}
+	audit(t, source.events, published(t, cfg, topics.EventsRaw))
 }
 
 func TestPublishesEachEventOnce(t *testing.T) {

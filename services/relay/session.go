@@ -39,8 +39,9 @@ type session struct {
 	database Database
 	key      string // of the cursor record
 	at       Position
-	topics   []uuid.UUID     // see Claim.Topics
-	writers  [2]recordWriter // of the batch being published, and of the one being read
+	topics   []uuid.UUID             // see Claim.Topics
+	rejected map[Position]*rejection // what was learned of events before this session
+	writers  [2]recordWriter         // of the batch being published, and of the one being read
 }
 
 // session runs one session. progressed tells whether it published anything.
@@ -61,7 +62,7 @@ func (r *Relay) begin(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{relay: r, database: database, key: cursorKey(database.ID, r.cfg.Lane)}
+	s := &session{relay: r, database: database, key: cursorKey(database.ID, r.cfg.Lane), rejected: maps.Clone(r.rejected)}
 	s.client, err = kafka.NewClient(r.cfg.Kafka, s.options()...)
 	if err != nil {
 		return nil, err
@@ -127,13 +128,15 @@ func needed() []topics.Topic {
 	})
 }
 
-// batch is what Source.Next answered.
+// batch is what Source.Next gave.
 type batch struct {
-	events  []Event
-	records []encoded // of the events
-	full    bool      // there were as many as were asked for
+	records []encoded
+	bytes   int
+	full    bool // there may be more
 	err     error
 }
+
+func (b *batch) last() *encoded { return &b.records[len(b.records)-1] }
 
 // index tells whose record this is; -1: of no event, or in its place.
 func (b *batch) index(record *kgo.Record) int {
@@ -145,14 +148,8 @@ func (b *batch) index(record *kgo.Record) int {
 	return -1
 }
 
-// fitting is how many events like these come to BatchBytes, as records.
-func (b *batch) fitting() int {
-	size := 1
-	for i := range b.records {
-		size += len(b.records[i].record.Value)
-	}
-	return max(1, BatchBytes*len(b.events)/size)
-}
+// fitting is how many records like these come to batchBytes.
+func (b *batch) fitting() int { return max(1, batchBytes*len(b.records)/max(1, b.bytes)) }
 
 // run publishes batch after batch. While a full batch is being published the
 // next one is read; a batch that was not full is read only then, so that it
@@ -184,10 +181,10 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 		if ctx.Err() != nil {
 			return progressed, ctx.Err()
 		}
-		if len(now.events) == 0 {
+		if len(now.records) == 0 {
 			continue
 		}
-		last := now.events[len(now.events)-1].Position
+		last := now.last().at
 		if now.full {
 			ahead = make(chan batch, 1)
 			go func(result chan<- batch) { result <- s.next(reading, last, limit) }(ahead)
@@ -201,9 +198,14 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 }
 
 func (s *session) next(ctx context.Context, after Position, limit int) batch {
-	events, err := s.relay.cfg.Source.Next(ctx, after, limit)
 	s.writers[0], s.writers[1] = s.writers[1], s.writers[0]
-	return batch{events: events, records: s.writers[0].encode(events), full: len(events) == limit, err: err}
+	w := &s.writers[0]
+	w.begin(limit)
+	err := s.relay.cfg.Source.Next(ctx, after, limit, func(e *Event) bool {
+		w.add(e, s.rejected[e.Position])
+		return w.bytes < batchBytes
+	})
+	return batch{records: w.records, bytes: w.bytes, full: len(w.records) == limit || w.bytes >= batchBytes, err: err}
 }
 
 // await returns the next batch, waiting until there is one or ctx ends.
@@ -212,7 +214,7 @@ func (s *session) await(ctx context.Context, limit int) batch {
 	idleSince := time.Now()
 	for {
 		now := s.next(ctx, s.at, limit)
-		if now.err != nil || len(now.events) > 0 {
+		if now.err != nil || len(now.records) > 0 {
 			return now
 		}
 		wait := time.NewTimer(min(max(time.Since(idleSince)/8, r.cfg.MinPoll), r.cfg.MaxPoll))
@@ -242,16 +244,16 @@ func (s *session) publish(stopping context.Context, b batch) error {
 	if err == nil {
 		err = s.client.EndTransaction(ctx, kgo.TryCommit)
 	}
-	traces.End(len(b.events), err)
+	traces.End(len(b.records), err)
 	if err != nil {
 		return s.unlessTimedOut(err, began)
 	}
-	last := b.events[len(b.events)-1].Position
+	last := b.last().at
 	r := s.relay
-	r.advanced(last, len(b.events), deadLettered)
-	maps.DeleteFunc(r.rejected, func(at Position, _ rejection) bool { return !last.before(at) })
+	r.advanced(last, len(b.records), deadLettered)
+	maps.DeleteFunc(r.rejected, func(at Position, _ *rejection) bool { return !last.before(at) })
 	r.metrics.transactions.Inc()
-	r.metrics.published.Add(float64(len(b.events)))
+	r.metrics.published.Add(float64(len(b.records)))
 	r.metrics.deadLettered.Add(float64(deadLettered))
 	r.metrics.seconds.Observe(time.Since(began).Seconds())
 	return nil
@@ -276,23 +278,18 @@ func (s *session) unlessTimedOut(err error, began time.Time) error {
 func (s *session) produce(ctx context.Context, b batch, traces *tracing.Publication) (deadLettered int, err error) {
 	failed := failures{}
 	unwritten := failed.promise(b)
-	for i := range b.events {
-		e, record := &b.events[i], &b.records[i].record
-		why, rejected := s.relay.rejected[e.Position]
-		if unencodable := b.records[i].unencodable; unencodable != nil {
-			why, rejected = *unencodable, true
-		}
-		if rejected {
-			record = deadLetterOf(e, why)
+	for i := range b.records {
+		made := &b.records[i]
+		if why := made.rejected; why != nil {
 			deadLettered++
-			s.relay.cfg.Log.Warn("event goes to the dead-letter topic", "event", e.EventID, "position", e.Position.String(), "reason", why.reason, "detail", why.detail)
+			s.relay.cfg.Log.Warn("event goes to the dead-letter topic", "event", made.event, "position", made.at.String(), "reason", why.reason, "detail", why.detail)
 		}
-		trace(traces, e, record)
-		s.client.Produce(ctx, record, unwritten)
+		trace(traces, &made.record, made.event)
+		s.client.Produce(ctx, &made.record, unwritten)
 	}
-	last := &b.events[len(b.events)-1]
+	last := b.last()
 	record, err := cursorRecord(s.key, Cursor{
-		Position: last.Position, EventID: last.EventID.String(),
+		Position: last.at, EventID: last.event.String(),
 		SystemIdentifier: s.database.SystemIdentifier, Timeline: s.database.Timeline, At: time.Now().UTC(),
 	})
 	if err != nil {
@@ -318,7 +315,7 @@ func (r *Relay) learn(failed *failures) error {
 		return nil
 	case len(failed.tooLarge) == 1:
 		for at, err := range failed.tooLarge {
-			r.rejected[at] = rejection{ReasonTooLarge, err.Error()}
+			r.rejected[at] = &rejection{ReasonTooLarge, err.Error()}
 		}
 	default:
 		r.limit = max(1, len(failed.tooLarge)/2)
@@ -346,7 +343,7 @@ func (f *failures) promise(b batch) func(*kgo.Record, error) {
 			if f.tooLarge == nil {
 				f.tooLarge = make(map[Position]error)
 			}
-			f.tooLarge[b.events[at].Position] = err
+			f.tooLarge[b.records[at].at] = err
 		} else if f.other == nil {
 			f.other = err
 		}

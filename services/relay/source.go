@@ -84,10 +84,11 @@ type Source interface {
 	// Verify returns an error with ErrHistory in its chain if going on from the
 	// cursor could skip events.
 	Verify(ctx context.Context, cursor Cursor) error
-	// Next returns up to limit events behind a position, in commit order; fewer if
-	// their metadata comes to BatchBytes. It returns only events behind which no
-	// earlier one can still appear, and nothing if there is none now.
-	Next(ctx context.Context, after Position, limit int) ([]Event, error)
+	// Next gives take up to limit events behind a position, in commit order, until
+	// take wants no more. Those are only events behind which no earlier one can still
+	// appear; there may be none now. An Event and its Metadata are overwritten when
+	// take returns, its Record is not.
+	Next(ctx context.Context, after Position, limit int, take func(*Event) (more bool)) error
 	// Lag measures what lies behind a position.
 	Lag(ctx context.Context, after Position) (Lag, error)
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/internal/topics"
@@ -9,8 +10,8 @@ import (
 
 // trace has the record of an event carry the span that it is published by, where its
 // trace is recorded: what consumers do is then a part of it.
-func trace(traces *tracing.Publication, e *Event, record *kgo.Record) {
-	if traces == nil || e.TraceParent == "" {
+func trace(traces *tracing.Publication, record *kgo.Record, event uuid.UUID) {
+	if traces == nil {
 		return
 	}
 	for i := range record.Headers {
@@ -18,7 +19,8 @@ func trace(traces *tracing.Publication, e *Event, record *kgo.Record) {
 		if header.Key != topics.TraceHeader {
 			continue
 		}
-		if own := traces.Create(e.TraceParent, e.EventID); own != e.TraceParent {
+		parent := string(header.Value)
+		if own := traces.Create(parent, event); own != parent {
 			header.Value = []byte(own)
 		}
 	}
