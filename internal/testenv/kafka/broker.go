@@ -138,7 +138,7 @@ func (b *broker) format(ctx context.Context, d *Distribution, clusterID string, 
 func (b *broker) start(d *Distribution, options Options) error {
 	jvm := []string{
 		fmt.Sprintf("-Xmx%dm", options.HeapMiB), "-Xms64m", "-Xshare:auto",
-		"-Dlog4j2.configurationFile=" + filepath.Join(d.dir, "log4j2.properties"),
+		"-Dlog4j2.configurationFile=" + filepath.Join(d.Dir, "log4j2.properties"),
 		"-Dkafka.logs.dir=" + b.dir,
 	}
 	if options.Optimize {
