@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -77,6 +78,17 @@ func (r *Rules) playerID(raw jsontext.Value, bad *Invalid) string {
 	return string(text)
 }
 
+// CheckPlayerID returns why no event can have a player of that id, or nothing where
+// one can.
+func CheckPlayerID(id string) (reason string) {
+	if !utf8.ValidString(id) {
+		return "must be UTF-8"
+	}
+	reason, _ = checkPlayerID([]byte(id))
+	return reason
+}
+
+// checkPlayerID is for an id that is UTF-8, as all that is decoded.
 func checkPlayerID(id []byte) (reason string, code Code) {
 	switch {
 	case len(id) == 0:

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -52,8 +50,8 @@ func (s *Server) getEvent(w http.ResponseWriter, r *http.Request) {
 func (s *Server) getPlayerEvents(w http.ResponseWriter, r *http.Request) {
 	s.answerRead(w, r, func(ctx context.Context, game string) (*eventapi.Events, error) {
 		player := r.PathValue(pathName)
-		if !isPlayer(player) {
-			return nil, invalidParameter("playerId", fmt.Sprintf("must be 1 to %d bytes of UTF-8 without control characters", event.MaxPlayerID))
+		if reason := event.CheckPlayerID(player); reason != "" {
+			return nil, invalidParameter("playerId", reason)
 		}
 		query := r.URL.Query()
 		limit := eventapi.DefaultPage
@@ -78,19 +76,6 @@ func (s *Server) getPlayerEvents(w http.ResponseWriter, r *http.Request) {
 		page.Next = positionOf(records[limit-1]).String()
 		return page, nil
 	})
-}
-
-// isPlayer reports whether there can be events of a player of that id.
-func isPlayer(id string) bool {
-	if len(id) == 0 || len(id) > event.MaxPlayerID || !utf8.ValidString(id) {
-		return false
-	}
-	for _, c := range id {
-		if unicode.IsControl(c) {
-			return false
-		}
-	}
-	return true
 }
 
 func invalidParameter(name, reason string) error {

@@ -151,6 +151,7 @@ func testReadRefusals(t *testing.T, a *readers) {
 		{"a NUL", a.api, events("\x00"), "", bearer(a.all), 400, eventapi.InvalidParameter},
 		{"no UTF-8", a.api, events("\xff"), "", bearer(a.all), 400, eventapi.InvalidParameter},
 		{"a long id", a.api, events(strings.Repeat("x", 129)), "", bearer(a.all), 400, eventapi.InvalidParameter},
+		{"a blank id", a.api, events(" "), "", bearer(a.all), 400, eventapi.InvalidParameter},
 		{"no id", a.api, "/api/v1/players//events", "", bearer(a.all), 404, eventapi.NotFound},
 		{"a segment too many", a.api, a.event + "/x", "", bearer(a.all), 404, eventapi.NotFound},
 	} {
