@@ -44,9 +44,11 @@ type measurement struct {
 func (s *scale) measurements() []measurement {
 	return []measurement{
 		{"single", s.single},
+		{"camel", s.camel},
 		{"batch", s.batch},
 		{"whole", s.whole},
 		{"relay", s.relay},
+		{"debezium", s.debezium},
 		{"visible", s.visible},
 		{"curve", s.curve},
 		{"replicas", s.replicas},

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -120,7 +121,8 @@ const metadata = `{"level":17,"score":48211,"weapon":"plasma rifle","map":"harbo
 type load struct {
 	addresses   []string // connections are spread over them
 	connections int
-	events      int           // of one request: 1 goes to the path of single events
+	events      int           // of one request
+	path        string        // empty: that of single events where events is 1, else that of batches
 	rate        float64       // requests a second, open loop; 0: each connection sends when it is answered
 	during      time.Duration // how long requests are begun
 	again       *past         // events of it are sent again; nil: new ones
@@ -208,7 +210,7 @@ func (l load) fill(w *wire, player int) (path string) {
 	now := time.Now()
 	if l.events == 1 {
 		w.body = l.appendEvent(w.body[:0], player, now)
-		return eventapi.EventsPath
+		return cmp.Or(l.path, eventapi.EventsPath)
 	}
 	w.body = append(w.body[:0], '[')
 	for i := range l.events {
@@ -218,7 +220,7 @@ func (l load) fill(w *wire, player int) (path string) {
 		w.body = l.appendEvent(w.body, player+i, now)
 	}
 	w.body = append(w.body, ']')
-	return eventapi.BatchPath
+	return cmp.Or(l.path, eventapi.BatchPath)
 }
 
 func (l load) appendEvent(b []byte, player int, now time.Time) []byte {

@@ -23,20 +23,30 @@ func copied() []string {
 	return []string{"event_id", "player_id", "event_type", "timestamp", "metadata", "received_at"}
 }
 
+// migrate makes the schema, and the partition of today.
+func (s *site) migrate(ctx context.Context) error {
+	pool, err := postgres.Open(ctx, postgres.Config{DSN: s.dsn})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := postgres.Migrate(ctx, pool, nil); err != nil {
+		return err
+	}
+	return postgres.EnsurePartitions(ctx, pool, []time.Time{time.Now()})
+}
+
 // copyRate is how many rows a second one process copies into the empty table
 // events of the site, in binary, 10,000 rows a transaction.
 func (s *site) copyRate(ctx context.Context, during time.Duration) (float64, error) {
+	if err := s.migrate(ctx); err != nil {
+		return 0, err
+	}
 	pool, err := postgres.Open(ctx, postgres.Config{DSN: s.dsn})
 	if err != nil {
 		return 0, err
 	}
 	defer pool.Close()
-	if err := postgres.Migrate(ctx, pool, nil); err != nil {
-		return 0, err
-	}
-	if err := postgres.EnsurePartitions(ctx, pool, []time.Time{time.Now()}); err != nil {
-		return 0, err
-	}
 	const transaction = 10_000
 	rows, began := 0, time.Now()
 	for time.Since(began) < during {

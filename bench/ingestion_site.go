@@ -39,10 +39,7 @@ func newGrounds(ctx context.Context, gmctl string) (g *grounds, err error) {
 			err = errors.Join(err, g.close())
 		}
 	}()
-	g.postgres, err = postgres.StartServer(ctx, postgres.Options{Settings: map[string]string{
-		"shared_buffers": "1GB", "max_wal_size": "4GB", "min_wal_size": walKept, "max_connections": "200",
-	}})
-	if err != nil {
+	if g.postgres, err = postgres.StartServer(ctx, postgres.Options{Settings: settings()}); err != nil {
 		return g, err
 	}
 	if err := g.writeWAL(ctx); err != nil {
@@ -58,6 +55,11 @@ func newGrounds(ctx context.Context, gmctl string) (g *grounds, err error) {
 	defer client.Close()
 	_, err = platform.EnsureTopics(ctx, client, topics.All(), 1)
 	return g, err
+}
+
+// settings are those of PostgreSQL.
+func settings() map[string]string {
+	return map[string]string{"shared_buffers": "1GB", "max_wal_size": "4GB", "min_wal_size": walKept, "max_connections": "200"}
 }
 
 // walKept is how much WAL PostgreSQL keeps to write over.
@@ -145,6 +147,8 @@ type service struct {
 	address string
 	command *exec.Cmd
 	output  strings.Builder
+	ended   chan struct{} // closed when it has, with err
+	err     error
 }
 
 // ingestion starts `gmctl serve ingestion`.
@@ -157,27 +161,39 @@ func (s *site) relay(ctx context.Context) (*service, error) {
 	return s.start(ctx, s.gmctl, "serve", "relay", "--database-url", s.dsn, "--brokers", s.brokers())
 }
 
-// start starts a program that takes --listen, and returns when it answers GET
-// /ready with success.
+// start starts a program that takes --listen, and returns when it is ready.
 func (s *site) start(ctx context.Context, program string, args ...string) (*service, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	running := &service{address: "127.0.0.1:" + strconv.Itoa(port)}
-	running.command = exec.Command(program, append(args, "--listen", running.address)...)
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	return s.run(ctx, address, exec.Command(program, append(args, "--listen", address)...))
+}
+
+// run starts a command that listens at address, and returns when it answers GET
+// /ready with success.
+func (s *site) run(ctx context.Context, address string, command *exec.Cmd) (*service, error) {
+	running := &service{address: address, command: command, ended: make(chan struct{})}
 	running.command.Stderr = &running.output
 	if err := running.command.Start(); err != nil {
 		return nil, err
 	}
+	go func() {
+		defer close(running.ended)
+		running.err = command.Wait()
+	}()
 	s.services = append(s.services, running)
 	const patience = time.Minute
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if running.ready(ctx) {
 			return running, nil
 		}
+		if running.hasEnded() {
+			break
+		}
 	}
-	return nil, fmt.Errorf("%s %s is not ready:\n%s", program, strings.Join(args, " "), &running.output)
+	return nil, fmt.Errorf("%s is not ready:\n%s", command, &running.output)
 }
 
 func (s *service) ready(ctx context.Context) bool {
@@ -193,10 +209,21 @@ func (s *service) ready(ctx context.Context) bool {
 	return err == nil && strings.Contains(line, " 200 ")
 }
 
+func (s *service) hasEnded() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *service) stop() error {
+	const jvmTerminated = 128 + int(syscall.SIGTERM) // a JVM's code when it ended in order
 	_ = s.command.Process.Signal(syscall.SIGTERM)
-	if err := s.command.Wait(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", s.command, err, &s.output)
+	<-s.ended
+	if s.err != nil && s.command.ProcessState.ExitCode() != jvmTerminated {
+		return fmt.Errorf("%s: %w\n%s", s.command, s.err, &s.output)
 	}
 	return nil
 }
