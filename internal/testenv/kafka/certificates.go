@@ -1,17 +1,12 @@
 package kafka
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
-	"time"
+
+	"github.com/gamemetrics/gmctl/internal/testenv/certificate"
 )
 
 // The PEM files of a cluster with a TLS listener, in its directory.
@@ -20,46 +15,21 @@ const (
 	serverFile = "server.pem" // key and certificate of every broker
 )
 
-// writeCertificates makes a CA that lives for a day and a certificate for
-// 127.0.0.1, localhost and the names.
+// writeCertificates makes a CA and a certificate for 127.0.0.1, localhost and the names.
 func writeCertificates(dir string, names []string) error {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, err := certificate.NewAuthority("gmctl test CA")
 	if err != nil {
 		return err
 	}
-	ca := draft(1, "gmctl test CA")
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
+	server, err := ca.Issue(certificate.Subject{
+		Name: "localhost", DNSNames: append([]string{"localhost"}, names...), Addresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	})
 	if err != nil {
 		return err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	if err := os.WriteFile(filepath.Join(dir, caFile), ca.PEM, 0o644); err != nil {
 		return err
 	}
-	server := draft(2, "localhost")
-	server.DNSNames, server.IPAddresses = append([]string{"localhost"}, names...), []net.IP{net.IPv4(127, 0, 0, 1)}
-	server.KeyUsage, server.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, key.Public(), caKey)
-	if err != nil {
-		return err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	caPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	serverPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: serverDER})
-	if err := os.WriteFile(filepath.Join(dir, caFile), caPEM, 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, serverFile), append(append(keyPEM, serverPEM...), caPEM...), 0o600)
-}
-
-func draft(serial int64, name string) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
+	chain := bytes.Join([][]byte{server.Key, server.Certificate, ca.PEM}, nil)
+	return os.WriteFile(filepath.Join(dir, serverFile), chain, 0o600)
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
+	"github.com/gamemetrics/gmctl/internal/testenv/certificate"
 	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
@@ -56,7 +57,7 @@ type Cluster struct {
 	options   Options
 	dir       string // keys, etcd's data, logs
 	ports     ports
-	admin     identity
+	admin     certificate.Pair
 	webhook   *webhook
 	processes []named // in the order they started
 }
@@ -138,7 +139,7 @@ func (c *Cluster) AdminConfig() *rest.Config {
 	return &rest.Config{
 		Host: c.Endpoint,
 		TLSClientConfig: rest.TLSClientConfig{
-			CAData: c.CA, CertData: c.admin.certificate, KeyData: c.admin.key,
+			CAData: c.CA, CertData: c.admin.Certificate, KeyData: c.admin.Key,
 		},
 		// a test waits for the cluster, not for its own rate limit
 		QPS: 500, Burst: 1000,

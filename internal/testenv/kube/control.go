@@ -19,6 +19,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/gamemetrics/gmctl/internal/testenv"
+	"github.com/gamemetrics/gmctl/internal/testenv/certificate"
 	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
@@ -55,27 +56,27 @@ func (c *Cluster) file(name string) string { return filepath.Join(c.dir, name) }
 
 // prepare writes keys, certificates and kubeconfigs.
 func (c *Cluster) prepare() error {
-	ca, err := newAuthority()
+	ca, err := certificate.NewAuthority("kubernetes")
 	if err != nil {
 		return err
 	}
-	c.CA = ca.pem
-	if err := os.WriteFile(c.file("ca.crt"), ca.pem, 0o600); err != nil {
+	c.CA = ca.PEM
+	if err := os.WriteFile(c.file("ca.crt"), ca.PEM, 0o600); err != nil {
 		return err
 	}
-	if c.admin, err = ca.issue(adminUser, masters); err != nil {
+	if c.admin, err = issue(ca, adminUser, masters); err != nil {
 		return err
 	}
-	server, err := ca.issue("kube-apiserver")
+	server, err := issue(ca, "kube-apiserver")
 	if err != nil {
 		return err
 	}
-	if _, _, err := server.write(c.dir, "apiserver"); err != nil {
+	if err := server.WriteFiles(c.file("apiserver.crt"), c.file("apiserver.key")); err != nil {
 		return err
 	}
-	identities := map[string]identity{adminUser: c.admin}
+	identities := map[string]certificate.Pair{adminUser: c.admin}
 	for _, user := range []string{schedulerUser, controllerManagerUser} {
-		if identities[user], err = ca.issue(user); err != nil {
+		if identities[user], err = issue(ca, user); err != nil {
 			return err
 		}
 	}
@@ -92,10 +93,10 @@ func (c *Cluster) prepare() error {
 
 func (c *Cluster) kubeconfig(user string) string { return c.file(user + ".kubeconfig") }
 
-func (c *Cluster) writeKubeconfig(user string, id identity) error {
+func (c *Cluster) writeKubeconfig(user string, id certificate.Pair) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.Endpoint, CertificateAuthorityData: c.CA}
-	config.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificateData: id.certificate, ClientKeyData: id.key}
+	config.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificateData: id.Certificate, ClientKeyData: id.Key}
 	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: user}
 	config.CurrentContext = "test"
 	return clientcmd.WriteToFile(*config, c.kubeconfig(user))

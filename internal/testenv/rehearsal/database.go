@@ -4,16 +4,9 @@ package rehearsal
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gamemetrics/gmctl/internal/testenv/certificate"
 	"github.com/gamemetrics/gmctl/internal/testenv/postgres"
 )
 
@@ -78,19 +72,7 @@ func (d *database) stop() error {
 
 // encrypt has the server take TLS, as RDS does, with a certificate of its own.
 func (d *database) encrypt(ctx context.Context) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	draft := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: databaseHost},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, draft, draft, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	made, err := certificate.SelfSigned(certificate.Subject{Name: databaseHost})
 	if err != nil {
 		return err
 	}
@@ -99,13 +81,11 @@ func (d *database) encrypt(ctx context.Context) error {
 		return err
 	}
 	owner := info.Sys().(*syscall.Stat_t)
-	for name, block := range map[string]*pem.Block{
-		"server.crt": {Type: "CERTIFICATE", Bytes: der}, "server.key": {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		path := filepath.Join(d.server.DataDir(), name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			return err
-		}
+	files := []string{filepath.Join(d.server.DataDir(), "server.crt"), filepath.Join(d.server.DataDir(), "server.key")}
+	if err := made.WriteFiles(files[0], files[1]); err != nil {
+		return err
+	}
+	for _, path := range files {
 		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
 			return err
 		}
