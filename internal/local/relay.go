@@ -21,7 +21,7 @@ type relayComponent struct {
 	database func() (url string, up bool)
 	brokers  func() (cfg kafka.Config, up bool)
 	wake     <-chan struct{}
-	relay    atomic.Pointer[relay.Relay] // nil while it is not up
+	relay    atomic.Pointer[relay.Group] // nil while it is not up
 }
 
 var (
@@ -47,7 +47,7 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	tracer := tracerOf(ctx, Relay, r.log)
 	defer tracer.Close(context.WithoutCancel(ctx))
 	// The name is that of the one before it, which is gone: there is no lease to wait for.
-	service := relay.New(relay.Config{Source: source, Kafka: brokers, Lanes: source, Name: "gmctl up", Wake: r.wake, Log: r.log, Tracer: tracer})
+	service := relay.NewGroup(source, relay.Config{Kafka: brokers, Name: "gmctl up", Wake: r.wake, Log: r.log, Tracer: tracer})
 	outbox, err := postgres.NewOutbox(ctx, postgres.Config{DSN: url})
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 }
 
 // follow tells the relay's state until it has ended.
-func (r *relayComponent) follow(service *relay.Relay, done <-chan error, say announcer) error {
+func (r *relayComponent) follow(service *relay.Group, done <-chan error, say announcer) error {
 	const pause = 10 * time.Millisecond
 	serving := false
 	for {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/services/relay"
 )
 
 var (
@@ -17,6 +18,8 @@ var (
 	adoptNewOnly string
 	//go:embed queries/adopt_lane.sql
 	adoptLane string
+	//go:embed queries/adopt_unclaimed.sql
+	adoptUnclaimed string
 )
 
 // Adoption says what is published where the relay does not know how to go on: the
@@ -57,10 +60,19 @@ func Adopt(ctx context.Context, pool *pgxpool.Pool, what Adoption) error {
 }
 
 // AdoptLane says where a lane goes on whose cursor Kafka has lost; with the main
-// one the outbox. It touches no event, and needs no more than a service's role
+// one those of all layouts, and the outbox. It touches no event, and needs no more than a service's role
 // may. Its error is a *problem.Error.
 func AdoptLane(ctx context.Context, pool *pgxpool.Pool, lane string, what Adoption) error {
-	if _, err := pool.Exec(ctx, adoptLane, lane, string(what)); err != nil {
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if lane == relay.DefaultLane {
+			if _, err := tx.Exec(ctx, adoptUnclaimed); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, adoptLane, lane, string(what))
+		return err
+	})
+	if err != nil {
 		return Explain(err, pool.Config().ConnString())
 	}
 	return nil

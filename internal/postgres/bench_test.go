@@ -75,7 +75,7 @@ func BenchmarkNext(b *testing.B) {
 			position, rows := relay.Position{}, 0
 			for b.Loop() {
 				read := 0
-				err := source.Next(b.Context(), position, limit, func(e *relay.Event) bool {
+				_, err := source.Next(b.Context(), position, limit, func(e *relay.Event) bool {
 					position, read = e.Position, read+1
 					return true
 				})

@@ -12,15 +12,30 @@ import (
 // ExplainNext returns the plan of the relay's query, as a prepared statement
 // gets it.
 func ExplainNext(ctx context.Context, s *Source) (string, error) {
+	return explainPrepared(ctx, s, nextEvents, "'1000', 5, 1000, 0")
+}
+
+// ExplainShared returns the plans of the two queries of one of several lanes.
+func ExplainShared(ctx context.Context, s *Source) (string, error) {
+	end, err := explainPrepared(ctx, s, endOfLayout, "1")
+	if err != nil {
+		return "", err
+	}
+	events, err := explainPrepared(ctx, s, nextOfLane, "'1000', 5, 1000, 0, 4, '2000', 5000")
+	return end + "\n" + events, err
+}
+
+func explainPrepared(ctx context.Context, s *Source, query, arguments string) (string, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Release()
-	if _, err := conn.Exec(ctx, "PREPARE next AS "+nextEvents); err != nil {
+	if _, err := conn.Exec(ctx, "PREPARE read AS "+query); err != nil {
 		return "", err
 	}
-	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE next('1000', 5, 1000)")
+	defer conn.Exec(ctx, "DEALLOCATE read")
+	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE read("+arguments+")")
 	if err != nil {
 		return "", err
 	}

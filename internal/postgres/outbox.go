@@ -45,17 +45,17 @@ func NewOutbox(ctx context.Context, cfg Config) (*Outbox, error) {
 }
 
 // Next implements relay.Source.
-func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) error {
+func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
 	rows, err := o.pool.Query(ctx, nextOfOutbox, after.Xid, after.Seq, limit)
 	if err != nil {
-		return o.explain(err)
+		return relay.Reach{}, o.explain(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		e := relay.Event{Record: &kgo.Record{}}
 		var headers []string
 		if err := rows.Scan(&e.Xid, &e.Seq, &e.EventID, &e.Record.Topic, &e.PlayerID, &e.Record.Value, &headers, &e.Record.Timestamp); err != nil {
-			return o.explain(err)
+			return relay.Reach{}, o.explain(err)
 		}
 		if e.PlayerID != "" {
 			e.Record.Key = []byte(e.PlayerID)
@@ -69,9 +69,9 @@ func (o *Outbox) Next(ctx context.Context, after relay.Position, limit int, take
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil {
-		return o.explain(err)
+		return relay.Reach{}, o.explain(err)
 	}
-	return nil
+	return relay.Reach{}, nil
 }
 
 // OutboxKept is how long rejected events stay in the outbox: as long as in Kafka.

@@ -80,9 +80,14 @@ func (s *Source) read(stream, since string) {
 // Close ends the source's connections.
 func (s *Source) Close() { s.pool.Close() }
 
-// Next implements relay.Source.
-func (s *Source) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) error {
-	rows, err := s.pool.Query(ctx, nextEvents, binaryFormat(eventColumns), after.Xid, after.Seq, limit)
+// Next implements relay.Source, for all events, whatever their layouts say.
+func (s *Source) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
+	return relay.Reach{}, s.events(ctx, take, nextEvents, after.Xid, after.Seq, limit, noLayout)
+}
+
+// events gives take the events of a query.
+func (s *Source) events(ctx context.Context, take func(*relay.Event) bool, query string, args ...any) error {
+	rows, err := s.pool.Query(ctx, query, append([]any{binaryFormat(eventColumns)}, args...)...)
 	if err != nil {
 		return s.explain(err)
 	}
@@ -191,7 +196,11 @@ func (s *Source) Verify(ctx context.Context, cursor relay.Cursor) error {
 	}
 	var next uint64
 	var present bool
-	if err := s.pool.QueryRow(ctx, verifyCursor, cursor.Xid, cursor.Seq, cursor.EventID).Scan(&next, &present); err != nil {
+	event := &cursor.EventID
+	if *event == "" { // it stands where a layout begins
+		event = nil
+	}
+	if err := s.pool.QueryRow(ctx, verifyCursor, cursor.Xid, cursor.Seq, event).Scan(&next, &present); err != nil {
 		return s.explain(err)
 	}
 	switch {

@@ -34,7 +34,7 @@ func sourceOf(t testing.TB, pool *pgxpool.Pool) *postgres.Source {
 
 func next(t *testing.T, source relay.Source, after relay.Position, limit int) (events []relay.Event) {
 	t.Helper()
-	err := source.Next(t.Context(), after, limit, func(e *relay.Event) bool {
+	_, err := source.Next(t.Context(), after, limit, func(e *relay.Event) bool {
 		kept := *e
 		kept.Metadata = slices.Clone(e.Metadata)
 		events = append(events, kept)
@@ -123,7 +123,7 @@ func TestNextEndsWhenNoMoreIsWanted(t *testing.T) {
 	var after relay.Position
 	for want := int64(1); want <= int64(len(stored)); { // the connection is fit for use each time
 		taken := 0
-		err := source.Next(t.Context(), after, len(stored), func(e *relay.Event) bool {
+		_, err := source.Next(t.Context(), after, len(stored), func(e *relay.Event) bool {
 			if e.Seq != want {
 				t.Fatalf("event %d comes behind %s", e.Seq, after)
 			}
@@ -272,8 +272,18 @@ func TestNextReadsEachPartitionByItsIndex(t *testing.T) {
 		if !strings.Contains(plan, "Merge Append") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort  (") {
 			t.Errorf("analyzed=%v:\n%s", analyzed, plan)
 		}
-		if partitions, conditions := strings.Count(plan, "Index Scan"), strings.Count(plan, "Index Cond: ((ROW(xid, seq) > ROW("); partitions < 20 || partitions != conditions {
+		if partitions, conditions := strings.Count(plan, "Index Scan using events_"), strings.Count(plan, "Index Cond: ((ROW(xid, seq) > ROW("); partitions < 20 || partitions != conditions {
 			t.Errorf("%d index scans, %d with the cursor as their condition:\n%s", partitions, conditions, plan)
+		}
+		plan, err = postgres.ExplainShared(t.Context(), sourceOf(t, pool))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(plan, "Merge Append") != 2 || strings.Contains(plan, "Seq Scan on events") || strings.Contains(plan, "Sort  (") {
+			t.Errorf("lanes, analyzed=%v:\n%s", analyzed, plan)
+		}
+		if backward, bounded := strings.Count(plan, "Index Scan Backward using events_"), strings.Count(plan, "AND (ROW(xid, seq) <= ROW("); backward < 20 || bounded < 20 {
+			t.Errorf("%d partitions are read from their end, %d between two positions:\n%s", backward, bounded, plan)
 		}
 	}
 }

@@ -15,11 +15,17 @@ const (
 	besideLast  = 30 * time.Second
 )
 
-// RunBoth runs main, and another relay beside it as long as main works its lane: of
-// several processes the same one publishes both. What ends the other relay is
+// Main is what another relay runs beside: a Relay or a Group.
+type Main interface {
+	Run(ctx context.Context) error
+	works() bool
+}
+
+// RunBoth runs main, and another relay beside it as long as main works a lane: where
+// there is one lane the same one of several processes publishes both. What ends the other relay is
 // logged, and tried again, except that it does not know how to go on (ErrHistory):
 // that ends both, as it does where main does not know.
-func RunBoth(ctx context.Context, main, other *Relay) error {
+func RunBoth(ctx context.Context, main Main, other *Relay) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var beside sync.WaitGroup
 	beside.Go(func() { end(runBeside(ctx, main, other)) })
@@ -33,7 +39,7 @@ func RunBoth(ctx context.Context, main, other *Relay) error {
 }
 
 // runBeside returns when ctx ends, or the other relay does not know how to go on.
-func runBeside(ctx context.Context, main, other *Relay) error {
+func runBeside(ctx context.Context, main Main, other *Relay) error {
 	for backoff := besideFirst; ctx.Err() == nil; {
 		if !main.works() {
 			wait(ctx, besideLook)
@@ -56,13 +62,9 @@ func runBeside(ctx context.Context, main, other *Relay) error {
 }
 
 // works reports whether the relay publishes, or tries to.
-func (r *Relay) works() bool {
-	switch r.Status().State {
-	case Running, Failing:
-		return true
-	}
-	return false
-}
+func (r *Relay) works() bool { return works(r.Status().State) }
+
+func works(s State) bool { return s == Running || s == Failing }
 
 // runWhile runs the relay until it no longer may.
 func (r *Relay) runWhile(ctx context.Context, may func() bool) error {

@@ -24,6 +24,36 @@ type Cursor struct {
 	Timeline         uint32 `json:"timeline"`
 	// At is when it was published.
 	At time.Time `json:"at"`
+	// Last is set where the lane's layout has ended: another one publishes what lies
+	// behind Position, which is where that begins. There is no event.
+	Last bool `json:"-"`
+}
+
+// lastCursor is the record of a Cursor that is the last. A relay that knows of no
+// layouts cannot read it, since its seq is no number, and publishes nothing.
+type lastCursor struct {
+	Last *Cursor `json:"last"`
+	Seq  string  `json:"seq"`
+}
+
+// decodeCursor returns what a record says; nil for nil.
+func decodeCursor(record *kgo.Record) (*Cursor, error) {
+	if record == nil {
+		return nil, nil
+	}
+	var last lastCursor
+	if err := json.Unmarshal(record.Value, &last); err == nil && last.Last != nil {
+		last.Last.Last = true
+		return last.Last, nil
+	}
+	var cursor Cursor
+	if err := json.Unmarshal(record.Value, &cursor); err != nil {
+		return nil, &problem.Error{
+			What:  fmt.Sprintf("the relay's cursor in %s (partition %d, offset %d) cannot be read", topics.RelayCursor, record.Partition, record.Offset),
+			Cause: err, Next: "look at it: gmctl kafka tail " + topics.RelayCursor,
+		}
+	}
+	return &cursor, nil
 }
 
 // cursorKey is the key of the cursor records of a database and lane.
@@ -47,15 +77,11 @@ func readCursor(ctx context.Context, client *kgo.Client, key string) (*Cursor, e
 		if err != nil {
 			return nil, err
 		}
-		if cursor != nil && (latest == nil || latest.before(cursor.Position)) {
+		if cursor != nil && (latest == nil || latest.Before(cursor.Position)) {
 			latest = cursor
 		}
 	}
 	return latest, nil
-}
-
-func (p Position) before(other Position) bool {
-	return p.Xid < other.Xid || p.Xid == other.Xid && p.Seq < other.Seq
 }
 
 // lastCursor looks for the last record under key, backward in growing windows:
@@ -71,17 +97,10 @@ func (p *partitionLog) lastCursor(ctx context.Context, key string) (*Cursor, err
 		}
 		return found != nil
 	})
-	if err != nil || found == nil {
+	if err != nil {
 		return nil, err
 	}
-	var cursor Cursor
-	if err := json.Unmarshal(found.Value, &cursor); err != nil {
-		return nil, &problem.Error{
-			What:  fmt.Sprintf("the relay's cursor in %s (partition %d, offset %d) cannot be read", topics.RelayCursor, found.Partition, found.Offset),
-			Cause: err, Next: "look at it: gmctl kafka tail " + topics.RelayCursor,
-		}
-	}
-	return &cursor, nil
+	return decodeCursor(found)
 }
 
 // topicLog reads a topic as it stands, without a consumer: a consumer does not

@@ -84,11 +84,17 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.keepLane(working, end) })
 	progressed, err = r.session(working)
-	lost := errors.Is(context.Cause(working), errLaneLost)
+	cause := context.Cause(working)
 	end(nil)
 	keeper.Wait()
 	switch {
-	case lost:
+	case errors.Is(err, errLaneDone):
+		r.leaveLane(ctx)
+	case errors.Is(cause, errLaneYielded):
+		r.leaveLane(ctx)
+		r.cfg.Log.Info("the lane is left to another relay", "lane", r.cfg.Lane)
+		return progressed, errLaneLost
+	case errors.Is(cause, errLaneLost):
 		r.cfg.Log.Warn("another relay has taken the lane", "lane", r.cfg.Lane)
 		return progressed, errLaneLost
 	case !errors.Is(err, errAgain) && !isFenced(err):
@@ -101,7 +107,7 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 func (r *Relay) standBy(ctx context.Context) error {
 	told := ""
 	for {
-		holder, err := r.claim(ctx)
+		holder, err := r.claimInTurn(ctx)
 		if err != nil {
 			return err
 		}
@@ -141,8 +147,21 @@ func (r *Relay) keepLane(ctx context.Context, end context.CancelCauseFunc) {
 		case holder != r.cfg.Name:
 			end(errLaneLost)
 			return
+		case r.cfg.place != nil && r.cfg.place.yields():
+			end(errLaneYielded)
+			return
 		}
 	}
+}
+
+// claimInTurn claims the lane, if it is not for another process to do.
+func (r *Relay) claimInTurn(ctx context.Context) (holder string, err error) {
+	if r.cfg.place != nil {
+		if holder, may, err := r.cfg.place.turn(ctx, r); err != nil || !may {
+			return holder, err
+		}
+	}
+	return r.claim(ctx)
 }
 
 func (r *Relay) claim(ctx context.Context) (holder string, err error) {

@@ -24,6 +24,17 @@ func (s *session) locate(ctx context.Context, cursor *Cursor) (why string, err e
 		}
 	}
 	s.at = s.database.Start
+	if p := r.cfg.place; p != nil {
+		if cursor == nil && !p.clear {
+			return "", errAgain // the cursor's topic is another one than a moment ago
+		}
+		if err := p.group.source.Past(ctx, p.Epoch, s.topics); err != nil {
+			return "", err
+		}
+		if s.at.Before(p.from) {
+			s.at = p.from
+		}
+	}
 	switch {
 	case cursor != nil:
 		s.at = cursor.Position
@@ -31,13 +42,18 @@ func (s *session) locate(ctx context.Context, cursor *Cursor) (why string, err e
 	case r.cfg.Lanes == nil:
 		return "Kafka has no cursor", nil
 	}
+	if p := r.cfg.place; p != nil {
+		if err := p.group.source.Forget(ctx, p.Epoch, s.topics); err != nil {
+			return "", err
+		}
+	}
 	note, err := r.cfg.Lanes.Noted(ctx, r.cfg.Lane)
 	if err != nil {
 		return "", err
 	}
 	known := slices.ContainsFunc(note.Topics, func(id uuid.UUID) bool { return slices.Contains(s.topics, id) })
 	switch {
-	case !s.database.Start.before(note.Published):
+	case !s.at.Before(note.Published):
 		return "nothing was published yet", nil
 	case !known:
 		return fmt.Sprintf("nothing was published to these topics: what was published, up to %s, went to others", note.Published), nil

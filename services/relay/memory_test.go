@@ -59,12 +59,12 @@ func (m *memory) Verify(_ context.Context, cursor relay.Cursor) error {
 	return nil
 }
 
-func (m *memory) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) error {
+func (m *memory) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
 	if m.before != nil {
 		m.before()
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return relay.Reach{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func (m *memory) Next(ctx context.Context, after relay.Position, limit int, take
 		}
 	}
 	m.most = max(m.most, taken)
-	return nil
+	return relay.Reach{}, nil
 }
 
 func (m *memory) Lag(_ context.Context, after relay.Position) (relay.Lag, error) {

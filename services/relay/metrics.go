@@ -35,3 +35,45 @@ func newMetrics(registry prometheus.Registerer, active func() bool) *metrics {
 	}
 	return m
 }
+
+// laneMetrics tell of the lanes of a Group when they are asked for.
+type laneMetrics struct {
+	group                    *Group
+	states, active, progress *prometheus.Desc
+}
+
+func newLaneMetrics(g *Group) laneMetrics {
+	desc := func(name, help, label string) *prometheus.Desc {
+		return prometheus.NewDesc("gmctl_relay_"+name, help, []string{label}, nil)
+	}
+	return laneMetrics{
+		group:    g,
+		states:   desc("lanes", "Lanes that this process works, or stands by for, by what they do.", "state"),
+		active:   desc("lane_active", "1 while this process publishes the lane's events.", "lane"),
+		progress: desc("lane_events_published_total", "Events of the lane that this process has committed to Kafka.", "lane"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m laneMetrics) Describe(to chan<- *prometheus.Desc) {
+	to <- m.states
+	to <- m.active
+	to <- m.progress
+}
+
+// Collect implements prometheus.Collector.
+func (m laneMetrics) Collect(to chan<- prometheus.Metric) {
+	count := make(map[State]int)
+	for _, l := range m.group.Lanes() {
+		active := 0.0
+		if l.State == Running {
+			active = 1
+		}
+		count[l.State]++
+		to <- prometheus.MustNewConstMetric(m.active, prometheus.GaugeValue, active, l.Lane)
+		to <- prometheus.MustNewConstMetric(m.progress, prometheus.CounterValue, float64(l.Published), l.Lane)
+	}
+	for _, state := range []State{Starting, Waiting, Standby, Running, Failing} {
+		to <- prometheus.MustNewConstMetric(m.states, prometheus.GaugeValue, float64(count[state]), string(state))
+	}
+}

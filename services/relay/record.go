@@ -168,5 +168,8 @@ func topicOf(e *Event) string {
 
 func cursorRecord(key string, cursor Cursor) (*kgo.Record, error) {
 	value, err := json.Marshal(cursor)
+	if cursor.Last {
+		value, err = json.Marshal(lastCursor{Last: &cursor, Seq: "see last"})
+	}
 	return &kgo.Record{Topic: topics.RelayCursor, Key: []byte(key), Value: value}, err
 }

@@ -28,6 +28,7 @@ type Config struct {
 	Topics []string
 
 	Lane  string // names one of several relays of a database; empty: main
+	Share int    // of a Group: lanes that events are shared out among from its start on; 0: as they are
 	Batch int    // most events of one Kafka transaction; 0: DefaultBatch
 	// Lanes says whether this relay works or stands by for another one of its lane.
 	// Nil: it works, and fences the one that worked before.
@@ -44,6 +45,9 @@ type Config struct {
 	Log      *slog.Logger          // nil: none
 	Registry prometheus.Registerer // nil: no metrics
 	Tracer   *tracing.Tracer       // nil: no spans
+
+	place   *place   // of a lane of a Group
+	metrics *metrics // nil: its own
 }
 
 const (
@@ -65,6 +69,7 @@ type State string
 const (
 	Starting State = "starting" // fencing an earlier relay, reading the cursor
 	Standby  State = "standby"  // another relay works, Status.Active names it
+	Waiting  State = "waiting"  // lanes of the layout before have yet to finish, Status.Active names one
 	Running  State = "running"  // publishing, or waiting for events
 	Failing  State = "failing"  // something is wrong, Problem says what; it tries again
 	Stopped  State = "stopped"
@@ -78,7 +83,7 @@ type Status struct {
 	DeadLettered uint64    // of them to topics.DeadLetter
 	Cursor       Position  // behind the last event known to be committed
 	Problem      *problem.Error
-	Active       string // in Standby the relay that works; empty if that is not known
+	Active       string // in Standby the relay that works, empty if that is not known; in Waiting the lane
 }
 
 // Relay publishes the events of a Source to Kafka.
@@ -90,6 +95,8 @@ type Relay struct {
 	status Status
 	topics []uuid.UUID // see Claim.Topics
 
+	bytes int // see batchBytes
+
 	// What the last failures taught; used by Run's goroutine alone.
 	limit    int // events of the next transaction, at most cfg.Batch
 	rejected map[Position]*rejection
@@ -97,6 +104,21 @@ type Relay struct {
 
 // New returns a relay that does nothing before Run.
 func New(cfg Config) *Relay {
+	cfg = cfg.withDefaults()
+	r := &Relay{
+		cfg: cfg, limit: min(firstBatch, cfg.Batch), rejected: make(map[Position]*rejection), bytes: batchBytes,
+		status: Status{State: Stopped, Since: time.Now()},
+	}
+	if cfg.place != nil {
+		r.bytes = cfg.place.bytes()
+	}
+	if r.metrics = cfg.metrics; r.metrics == nil {
+		r.metrics = newMetrics(cfg.Registry, func() bool { return r.Status().State == Running })
+	}
+	return r
+}
+
+func (cfg Config) withDefaults() Config {
 	if cfg.Lane == "" {
 		cfg.Lane = DefaultLane
 	}
@@ -121,12 +143,7 @@ func New(cfg Config) *Relay {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Relay{
-		cfg: cfg, limit: min(firstBatch, cfg.Batch), rejected: make(map[Position]*rejection),
-		status: Status{State: Stopped, Since: time.Now()},
-	}
-	r.metrics = newMetrics(cfg.Registry, func() bool { return r.Status().State == Running })
-	return r
+	return cfg
 }
 
 // How long a failed relay waits before it tries again.
@@ -151,6 +168,10 @@ func (r *Relay) Run(ctx context.Context) error {
 		if errors.Is(err, errAgain) || errors.Is(err, errLaneLost) {
 			continue
 		}
+		if errors.Is(err, errLaneDone) {
+			r.enter(Stopped, nil)
+			return err
+		}
 		why := r.explain(err)
 		r.enter(Failing, why)
 		if r.isFinal(err) {
@@ -172,6 +193,9 @@ func (r *Relay) Run(ctx context.Context) error {
 
 // errAgain ends a session that has learned how to do better.
 var errAgain = errors.New("the batch is tried again in another form")
+
+// errLaneDone ends a lane of a Group whose layout has ended.
+var errLaneDone = errors.New("all events of the lane are published")
 
 // isFinal reports whether trying again is of no use. A relay that was fenced and
 // can ask whose lane it is stands by, or has it back.
@@ -223,6 +247,13 @@ func (r *Relay) standingBy(active string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Active = active
+}
+
+func (r *Relay) waitingFor(lane string) {
+	r.enter(Waiting, nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Active = lane
 }
 
 func (r *Relay) advanced(to Position, events, deadLettered int) {

@@ -37,8 +37,11 @@ type session struct {
 	relay    *Relay
 	client   *kgo.Client
 	database Database
-	key      string // of the cursor record
-	at       Position
+	key      string                  // of the cursor record
+	at       Position                // behind it is what to publish
+	event    uuid.UUID               // that is there; the zero id: where it began
+	found    bool                    // there was a cursor
+	saved    Position                // of the cursor in Kafka
 	topics   []uuid.UUID             // see Claim.Topics
 	rejected map[Position]*rejection // what was learned of events before this session
 	writers  [2]recordWriter         // of the batch being published, and of the one being read
@@ -46,6 +49,11 @@ type session struct {
 
 // session runs one session. progressed tells whether it published anything.
 func (r *Relay) session(ctx context.Context) (progressed bool, err error) {
+	if r.cfg.place != nil {
+		if err := r.cfg.place.await(ctx, r); err != nil {
+			return false, err
+		}
+	}
 	s, err := r.begin(ctx)
 	if err != nil {
 		return false, err
@@ -77,6 +85,7 @@ func (r *Relay) begin(ctx context.Context) (*session, error) {
 		s.client.Close()
 		return nil, err
 	}
+	s.found, s.saved = cursor != nil, s.at
 	r.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "because", why, "database", database.ID, "lane", r.cfg.Lane)
 	return s, nil
 }
@@ -118,7 +127,10 @@ func (s *session) resume(ctx context.Context) (*Cursor, error) {
 	if err != nil || cursor == nil {
 		return nil, err
 	}
-	return cursor, s.relay.cfg.Source.Verify(ctx, *cursor)
+	if err := s.relay.cfg.Source.Verify(ctx, *cursor); err != nil || !cursor.Last {
+		return cursor, err
+	}
+	return nil, s.done(ctx, cursor)
 }
 
 // needed are the topics that the relay writes to.
@@ -133,10 +145,31 @@ type batch struct {
 	records []encoded
 	bytes   int
 	full    bool // there may be more
+	reach   Reach
+	ends    bool // its cursor is the lane's last
 	err     error
 }
 
-func (b *batch) last() *encoded { return &b.records[len(b.records)-1] }
+// cursor is that of the batch: of its last event or, without one, of how far was read.
+func (b *batch) cursor() Cursor {
+	if n := len(b.records); n > 0 {
+		return Cursor{Position: b.records[n-1].at, EventID: b.records[n-1].event.String()}
+	}
+	c := Cursor{Position: b.reach.At, Last: b.ends}
+	if b.reach.Event != uuid.Nil {
+		c.EventID = b.reach.Event.String()
+	}
+	return c
+}
+
+// read is up to where the batch has all, and the event that is there.
+func (b *batch) read() (Position, uuid.UUID) {
+	n := len(b.records)
+	if n == 0 || !b.full && b.records[n-1].at.Before(b.reach.At) {
+		return b.reach.At, b.reach.Event
+	}
+	return b.records[n-1].at, b.records[n-1].event
+}
 
 // index tells whose record this is; -1: of no event, or in its place.
 func (b *batch) index(record *kgo.Record) int {
@@ -148,8 +181,8 @@ func (b *batch) index(record *kgo.Record) int {
 	return -1
 }
 
-// fitting is how many records like these come to batchBytes.
-func (b *batch) fitting() int { return max(1, batchBytes*len(b.records)/max(1, b.bytes)) }
+// fitting is how many records like these come to bytes.
+func (b *batch) fitting(bytes int) int { return max(1, bytes*len(b.records)/max(1, b.bytes)) }
 
 // run publishes batch after batch. While a full batch is being published the
 // next one is read; a batch that was not full is read only then, so that it
@@ -159,6 +192,9 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 	r.advanced(s.at, 0, 0)
 	r.knows(s.topics)
 	r.enter(Running, nil)
+	if progressed, err = s.setOut(ctx); err != nil {
+		return progressed, err
+	}
 	reading, stopReading := context.WithCancel(ctx)
 	var ahead chan batch
 	defer func() {
@@ -182,9 +218,12 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 			return progressed, ctx.Err()
 		}
 		if len(now.records) == 0 {
+			if err := s.quiet(ctx, now, progressed); err != nil {
+				return progressed, err
+			}
 			continue
 		}
-		last := now.last().at
+		last, event := now.read()
 		if now.full {
 			ahead = make(chan batch, 1)
 			go func(result chan<- batch) { result <- s.next(reading, last, limit) }(ahead)
@@ -192,8 +231,8 @@ func (s *session) run(ctx context.Context) (progressed bool, err error) {
 		if err := s.publish(ctx, now); err != nil {
 			return progressed, err
 		}
-		s.at, progressed = last, true
-		r.limit = min(2*r.limit, r.cfg.Batch, now.fitting())
+		s.at, s.event, progressed = last, event, true
+		r.limit = min(2*r.limit, r.cfg.Batch, now.fitting(r.bytes))
 	}
 }
 
@@ -201,11 +240,12 @@ func (s *session) next(ctx context.Context, after Position, limit int) batch {
 	s.writers[0], s.writers[1] = s.writers[1], s.writers[0]
 	w := &s.writers[0]
 	w.begin(limit)
-	err := s.relay.cfg.Source.Next(ctx, after, limit, func(e *Event) bool {
+	most := s.relay.bytes
+	reach, err := s.relay.cfg.Source.Next(ctx, after, limit, func(e *Event) bool {
 		w.add(e, s.rejected[e.Position])
-		return w.bytes < batchBytes
+		return w.bytes < most
 	})
-	return batch{records: w.records, bytes: w.bytes, full: len(w.records) == limit || w.bytes >= batchBytes, err: err}
+	return batch{records: w.records, bytes: w.bytes, full: len(w.records) == limit || w.bytes >= most, reach: reach, err: err}
 }
 
 // await returns the next batch, waiting until there is one or ctx ends.
@@ -214,7 +254,7 @@ func (s *session) await(ctx context.Context, limit int) batch {
 	idleSince := time.Now()
 	for {
 		now := s.next(ctx, s.at, limit)
-		if now.err != nil || len(now.records) > 0 {
+		if now.err != nil || len(now.records) > 0 || s.tells(now) {
 			return now
 		}
 		wait := time.NewTimer(min(max(time.Since(idleSince)/8, r.cfg.MinPoll), r.cfg.MaxPoll))
@@ -248,10 +288,11 @@ func (s *session) publish(stopping context.Context, b batch) error {
 	if err != nil {
 		return s.unlessTimedOut(err, began)
 	}
-	last := b.last().at
 	r := s.relay
+	last, _ := b.read()
+	s.saved = b.cursor().Position
 	r.advanced(last, len(b.records), deadLettered)
-	maps.DeleteFunc(r.rejected, func(at Position, _ *rejection) bool { return !last.before(at) })
+	maps.DeleteFunc(r.rejected, func(at Position, _ *rejection) bool { return !last.Before(at) })
 	r.metrics.transactions.Inc()
 	r.metrics.published.Add(float64(len(b.records)))
 	r.metrics.deadLettered.Add(float64(deadLettered))
@@ -287,11 +328,9 @@ func (s *session) produce(ctx context.Context, b batch, traces *tracing.Publicat
 		trace(traces, &made.record, made.event)
 		s.client.Produce(ctx, &made.record, unwritten)
 	}
-	last := b.last()
-	record, err := cursorRecord(s.key, Cursor{
-		Position: last.at, EventID: last.event.String(),
-		SystemIdentifier: s.database.SystemIdentifier, Timeline: s.database.Timeline, At: time.Now().UTC(),
-	})
+	cursor := b.cursor()
+	cursor.SystemIdentifier, cursor.Timeline, cursor.At = s.database.SystemIdentifier, s.database.Timeline, time.Now().UTC()
+	record, err := cursorRecord(s.key, cursor)
 	if err != nil {
 		return 0, err
 	}

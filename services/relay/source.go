@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/pkg/event"
@@ -22,6 +23,11 @@ type Position struct {
 // String returns the position as people read it: "4711/12".
 func (p Position) String() string {
 	return strconv.FormatUint(p.Xid, 10) + "/" + strconv.FormatInt(p.Seq, 10)
+}
+
+// Before tells whether the position lies before another one.
+func (p Position) Before(other Position) bool {
+	return p.Xid < other.Xid || p.Xid == other.Xid && p.Seq < other.Seq
 }
 
 // Event is a stored event and its place in the commit order.
@@ -57,6 +63,15 @@ type Lag struct {
 	Blocker string
 }
 
+// Reach is what Source.Next knows of what lies behind the events that it gave, if take
+// wanted more and they were fewer than limit.
+type Reach struct {
+	At    Position  // nothing up to here either: this is an event of another lane; zero: not known
+	Event uuid.UUID // that event
+	// End is set where nothing will ever come: the next layout begins there.
+	End *Position
+}
+
 // LagCounted is how many events Source.Lag counts at most; of more it makes an
 // estimate, since whoever asks may ask often.
 const LagCounted = 10_000
@@ -88,7 +103,7 @@ type Source interface {
 	// take wants no more. Those are only events behind which no earlier one can still
 	// appear; there may be none now. An Event and its Metadata are overwritten when
 	// take returns, its Record is not.
-	Next(ctx context.Context, after Position, limit int, take func(*Event) (more bool)) error
+	Next(ctx context.Context, after Position, limit int, take func(*Event) (more bool)) (Reach, error)
 	// Lag measures what lies behind a position.
 	Lag(ctx context.Context, after Position) (Lag, error)
 }

@@ -33,7 +33,7 @@ var pg = testpostgres.Shared{Options: testpostgres.Options{Unsafe: true}}
 const (
 	relayDatabaseVariable = "RELAY_TEST_DATABASE"
 	relayBrokersVariable  = "RELAY_TEST_BROKERS"
-	relayLanesVariable    = "RELAY_TEST_LANES" // not empty: it stands by while another one works
+	relayLanesVariable    = "RELAY_TEST_LANES" // not empty: a Group, which stands by while another one works
 )
 
 func serveRelay(dsn, brokers string) {
@@ -41,9 +41,10 @@ func serveRelay(dsn, brokers string) {
 	if err == nil {
 		cfg := relay.Config{Source: source, Kafka: kafka.Config{Brokers: strings.Split(brokers, ",")}, Batch: 50, Lease: time.Second}
 		if os.Getenv(relayLanesVariable) != "" {
-			cfg.Lanes = source
+			err = relay.NewGroup(source, cfg).Run(context.Background())
+		} else {
+			err = relay.New(cfg).Run(context.Background())
 		}
-		err = relay.New(cfg).Run(context.Background())
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -116,7 +117,7 @@ func stored(t *testing.T, dsn string) []relay.Event {
 	}
 	defer source.Close()
 	var events []relay.Event
-	err = source.Next(t.Context(), relay.Position{}, 1<<30, func(e *relay.Event) bool {
+	_, err = source.Next(t.Context(), relay.Position{}, 1<<30, func(e *relay.Event) bool {
 		kept := *e
 		kept.Metadata = slices.Clone(e.Metadata)
 		events = append(events, kept)

@@ -3,7 +3,7 @@
 -- a row is as large as those that the last ANALYZE saw, with its share of the
 -- indexes, 600 bytes where there was none.
 WITH published AS (
-    SELECT coalesce((SELECT min(seq) FROM relay_lanes WHERE stream = 'events'), (SELECT start_seq FROM platform)) AS seq
+    SELECT coalesce((SELECT min(seq) FROM relay_progress WHERE stream = 'events' AND NOT finished), (SELECT start_seq FROM platform)) AS seq
 ), size AS (
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) AS total,
            sum(c.relpages) FILTER (WHERE c.reltuples > 0) * 8192.0 / nullif(sum(c.reltuples) FILTER (WHERE c.reltuples > 0), 0)

@@ -14,5 +14,7 @@ GRANT SELECT ON event_schemas, erased_events TO {role};
 GRANT SELECT, INSERT ON outbox TO {role};
 GRANT USAGE ON SEQUENCE outbox_seq TO {role};
 GRANT EXECUTE ON FUNCTION prune_outbox(timestamptz, integer) TO {role};
-GRANT SELECT, INSERT, UPDATE ON relay_lanes TO {role};
+GRANT SELECT, INSERT, UPDATE ON relay_lanes, relay_epochs TO {role};
+GRANT SELECT ON relay_progress TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON relay_members TO {role};
 GRANT EXECUTE ON FUNCTION drop_published_day(date) TO {role};

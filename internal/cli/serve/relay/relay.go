@@ -24,6 +24,7 @@ type Options struct {
 	Kafka connection.Source
 
 	Lane    string
+	Lanes   int // 0: as the database says
 	Batch   int
 	MaxPoll time.Duration
 	Lease   time.Duration
@@ -52,7 +53,19 @@ them takes over when the one that works ends, or has said nothing for --lease by
 the clock of the database. One that was frozen meanwhile and goes on is fenced by
 Kafka: it cannot publish, and stands by.
 
-The relay of the lane "main" also publishes the outbox: rejected events to
+--lanes shares the events out among several lanes, by the hash of the player: each
+has a position and transactions of its own, each player's events stay in order. The
+change is made when the relay starts, for what is stored from then on, and lasts:
+without the flag the database's number holds (1 at first). Where replicas say
+different numbers the one that starts last prevails. The lanes of the new number
+begin when those of the old one have published all that came before. /ready and the
+metrics tell of each lane. Several processes have about as many lanes each; what one
+leaves, or has said nothing of for --lease, the others take. One lane publishes some
+hundred thousand events a second. Each of several reads past the events of the others, so that
+reading costs more with every lane: take more than one only where a single producer
+with one transaction after the other is what limits you, as with a slow link to Kafka.
+
+The process that works the lane "main" or its successors also publishes the outbox: rejected events to
 dlq.events, and what tells of erasures to player.erasures.
 
 A database that was copied, restored or set back does not go on where the
@@ -88,6 +101,7 @@ stderr.`,
 	flags := cmd.Flags()
 	opts.Define(flags, service.Purpose{Port: 8081, Listens: "serve health and metrics on", Database: "publish from"})
 	flags.StringVar(&opts.Lane, "lane", relay.DefaultLane, "`name` under which the position is kept")
+	flags.IntVar(&opts.Lanes, "lanes", 0, "share the events out among this `number` of lanes, 1 to 64, from now on; 0: as the database says")
 	flags.IntVar(&opts.Batch, "batch", relay.DefaultBatch, "most `events` of one Kafka transaction")
 	flags.DurationVar(&opts.MaxPoll, "max-poll", relay.DefaultMaxPoll, "longest wait between two looks for events when there were none for long")
 	flags.DurationVar(&opts.Lease, "lease", relay.DefaultLease, "how long a relay that says no more keeps its lane from those that stand by")
@@ -107,6 +121,10 @@ func (o *Options) validate() error {
 		return service.Usage("--lease must be a second or more", "leave it out for its default")
 	case o.Lane == "":
 		return service.Usage("--lane must not be empty", "leave it out for its default")
+	case o.Lanes < 0 || o.Lanes > relay.MostLanes:
+		return service.Usage(fmt.Sprintf("--lanes must be 1 to %d", relay.MostLanes), "leave it out to keep the database's number")
+	case o.Lanes > 0 && o.Lane != relay.DefaultLane:
+		return service.Usage("--lanes and --lane do not go together", "leave --lane out: it is for a relay that has all events to itself")
 	case o.Adopt != "" && !slices.Contains([]postgres.Adoption{postgres.AdoptAll, postgres.AdoptNew, postgres.AdoptNoted}, postgres.Adoption(o.Adopt)):
 		return service.Usage(fmt.Sprintf("--adopt does not take %q", o.Adopt), "choose all, new or noted")
 	}

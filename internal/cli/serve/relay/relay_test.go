@@ -111,6 +111,36 @@ func TestServe(t *testing.T) {
 	}
 }
 
+func TestServeSeveralLanes(t *testing.T) {
+	dsn, kafka := database(t, 7), brokers(t)
+	flags := []string{"--database-url", dsn, "--brokers", kafka}
+	first := command.Start(t, append(flags, "--lanes", "4")...)
+	serve.Eventually(t, "there are four lanes", func() bool { return metric(t, first, `gmctl_relay_lanes{state="running"} 4`) })
+	serve.Eventually(t, "all is published", func() bool { return metric(t, first, "gmctl_relay_events_published_total 7") })
+	if status, body := first.Get(t, "/ready"); status != 200 || !strings.Contains(body, "\nlane main-1-3: publishing, at ") {
+		t.Errorf("ready: %d %s", status, body)
+	}
+	if !metric(t, first, `gmctl_relay_lane_active{lane="main-1-0"} 1`) {
+		t.Error("the metrics do not tell of each lane")
+	}
+	second := command.Start(t, append(flags, "--lanes", "2")...) // the last start prevails
+	serve.Eventually(t, "there are two lanes, whichever process works them", func() bool {
+		for _, lane := range []string{"main-2-0", "main-2-1"} {
+			active := `gmctl_relay_lane_active{lane="` + lane + `"} 1`
+			if !metric(t, first, active) && !metric(t, second, active) {
+				return false
+			}
+		}
+		return true
+	})
+	if err := first.Stop(t); err != nil {
+		t.Errorf("the first relay ended with %v", err)
+	}
+	serve.Eventually(t, "the second relay takes over", func() bool { return metric(t, second, `gmctl_relay_lanes{state="running"} 2`) })
+	write(t, dsn)
+	serve.Eventually(t, "the second relay publishes", func() bool { return metric(t, second, "gmctl_relay_events_published_total 1") })
+}
+
 func write(t *testing.T, dsn string) {
 	t.Helper()
 	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
@@ -193,7 +223,7 @@ func TestServeWithoutTheCursor(t *testing.T) {
 }
 
 func TestFlagsAreChecked(t *testing.T) {
-	for flag, value := range map[string]string{"--batch": "0", "--max-poll": "0s", "--lane": "", "--lease": "10ms", "--adopt": "some", "--log-level": "loud", "--database-url": "postgres://a b:%"} {
+	for flag, value := range map[string]string{"--batch": "0", "--max-poll": "0s", "--lane": "", "--lanes": "65", "--lease": "10ms", "--adopt": "some", "--log-level": "loud", "--database-url": "postgres://a b:%"} {
 		err := command.Run(t.Context(), io.Discard, "--brokers", "127.0.0.1:1", flag, value)
 		if exitcode.Of(err) != exitcode.Usage || problem.From(err).Next == "" {
 			t.Errorf("%s %q: %v", flag, value, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -37,15 +38,15 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	defer tracer.Close(context.WithoutCancel(ctx))
 	database := postgres.Config{DSN: o.DatabaseURL, Application: "gmctl-relay"}
-	source, err := postgres.NewSource(ctx, database)
+	source, err := postgres.NewSource(ctx, sharing(database))
 	if err != nil {
 		return err
 	}
 	defer source.Close()
 	registry := prometheus.NewRegistry()
 	tracer.Register(registry)
-	service := relay.New(relay.Config{
-		Source: source, Kafka: brokers, Lane: o.Lane, Lanes: source, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry, Tracer: tracer,
+	service := o.publisher(source, relay.Config{
+		Kafka: brokers, Lease: o.Lease, Batch: o.Batch, MaxPoll: o.MaxPoll, Log: log, Registry: registry, Tracer: tracer,
 	})
 	registry.MustRegister(lagOf(service, "gmctl_relay_lag", "Events stored", log))
 	outbox, closeOutbox, err := besides(ctx, database, brokers, o.Lease, log)
@@ -87,6 +88,32 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
+// publisher is a relay of one lane, or of all that share the events.
+type publisher interface {
+	relay.Main
+	measured
+	Status() relay.Status
+}
+
+// publisher returns all lanes of the newest layout, or the one of another name, which
+// has all events.
+func (o *Options) publisher(source *postgres.Source, cfg relay.Config) publisher {
+	if o.Lane == relay.DefaultLane {
+		cfg.Share = o.Lanes
+		return relay.NewGroup(source, cfg)
+	}
+	cfg.Source, cfg.Lanes, cfg.Lane = source, source, o.Lane
+	return relay.New(cfg)
+}
+
+// connections are what all lanes of a process share. One lane uses three of them.
+const connections = 8
+
+func sharing(database postgres.Config) postgres.Config {
+	database.MaxConns = connections
+	return database
+}
+
 // besides is the relay of the outbox, which works beside that of the events.
 func besides(ctx context.Context, database postgres.Config, brokers kafka.Config, lease time.Duration, log *slog.Logger) (outbox *relay.Relay, end func(), err error) {
 	source, err := postgres.NewOutbox(ctx, database)
@@ -99,7 +126,7 @@ func besides(ctx context.Context, database postgres.Config, brokers kafka.Config
 }
 
 // publish runs the relay, and that of the outbox beside the main one.
-func (o *Options) publish(ctx context.Context, service, outbox *relay.Relay) error {
+func (o *Options) publish(ctx context.Context, service publisher, outbox *relay.Relay) error {
 	if o.Lane != relay.DefaultLane {
 		return service.Run(ctx)
 	}
@@ -120,7 +147,7 @@ func (o *Options) adopt(ctx context.Context, cfg postgres.Config, cursorLost boo
 	return postgres.Adopt(ctx, pool, postgres.Adoption(o.Adopt))
 }
 
-func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
+func handler(service publisher, registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
@@ -128,6 +155,11 @@ func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
 		switch status.State {
 		case relay.Running:
 			fmt.Fprintln(w, "active: publishing, at", status.Cursor)
+			tellLanes(w, service)
+			return
+		case relay.Waiting:
+			fmt.Fprintln(w, "waiting: the lanes have changed, and", status.Active, "of the layout before has yet to finish")
+			tellLanes(w, service)
 			return
 		case relay.Standby:
 			fmt.Fprintln(w, "standby: active is", cmp.Or(status.Active, "another relay"))
@@ -138,21 +170,47 @@ func handler(service *relay.Relay, registry *prometheus.Registry) http.Handler {
 		if p := status.Problem; p != nil {
 			fmt.Fprintf(w, "%s\nnext: %s\n", p, p.Next)
 		}
+		tellLanes(w, service)
 	})
 	profiles.Handle(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
+// tellLanes writes a line for each lane, where there are several.
+func tellLanes(w io.Writer, service publisher) {
+	group, ok := service.(*relay.Group)
+	if !ok {
+		return
+	}
+	lanes := group.Lanes()
+	for _, l := range lanes {
+		switch {
+		case len(lanes) == 1:
+		case l.State == relay.Running:
+			fmt.Fprintf(w, "lane %s: publishing, at %s\n", l.Lane, l.Cursor)
+		case l.Problem != nil:
+			fmt.Fprintf(w, "lane %s: %s: %s\n", l.Lane, l.State, l.Problem)
+		default:
+			fmt.Fprintf(w, "lane %s: %s\n", l.Lane, l.State)
+		}
+	}
+}
+
+// measured is what has a lag.
+type measured interface {
+	Lag(ctx context.Context) (relay.Lag, error)
+}
+
 // lagCollector asks for the lag of a relay when it is scraped.
 type lagCollector struct {
-	relay           *relay.Relay
+	relay           measured
 	events, seconds *prometheus.Desc
 	log             *slog.Logger
 }
 
 // lagOf returns the collector of two metrics, NAME_events and NAME_seconds.
-func lagOf(r *relay.Relay, name, what string, log *slog.Logger) lagCollector {
+func lagOf(r measured, name, what string, log *slog.Logger) lagCollector {
 	return lagCollector{
 		relay:   r,
 		events:  prometheus.NewDesc(name+"_events", fmt.Sprintf("%s and not yet published; from %d on an estimate.", what, relay.LagCounted), nil, nil),

@@ -1,0 +1,8 @@
+-- As next.sql, for lane $4 of $5: up to ($6, $7), which end.sql has told before.
+SELECT xid, seq, event_id, player_id, event_type, "timestamp", metadata, received_at, test_run, game, sent_at, traffic, traceparent
+FROM events
+WHERE (xid, seq) > ($1::xid8, $2::bigint)
+  AND (xid, seq) <= ($6::xid8, $7::bigint)
+  AND (hashtextextended(player_id, 0) & 9223372036854775807) % $5::bigint = $4::bigint
+ORDER BY xid, seq
+LIMIT $3

@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gamemetrics/gmctl/internal/problem"
+)
+
+// farBehind is how many events of other lanes a lane reads before it says so in
+// Kafka: whoever begins it again reads no more than those once more.
+const farBehind = 100_000
+
+// far reports whether the cursor in Kafka lies far behind a position.
+func (s *session) far(at Position) bool { return at.Seq-s.saved.Seq >= farBehind }
+
+// setOut writes the first cursor of a lane of a later layout. With it the lane has
+// begun: it never waits again for those before it, and may note to have read further
+// than it has published.
+func (s *session) setOut(ctx context.Context) (published bool, err error) {
+	if s.found || s.relay.cfg.place == nil || s.relay.cfg.place.Epoch == 0 {
+		return false, nil
+	}
+	return true, s.publish(ctx, batch{reach: Reach{At: s.at}})
+}
+
+// tells reports whether a batch without events is one to act on. What was read is
+// other lanes'.
+func (s *session) tells(b batch) bool {
+	if s.at.Before(b.reach.At) {
+		s.at, s.event = b.reach.At, b.reach.Event
+		s.relay.advanced(s.at, 0, 0)
+	}
+	return b.reach.End != nil || s.far(s.at)
+}
+
+// quiet does what a batch without events asks for.
+func (s *session) quiet(ctx context.Context, b batch, published bool) error {
+	if b.reach.End != nil {
+		return s.finish(ctx, *b.reach.End, published)
+	}
+	if s.far(s.at) {
+		return s.publish(ctx, batch{reach: Reach{At: s.at, Event: s.event}})
+	}
+	return nil
+}
+
+// finish writes the lane's last cursor, at the place where the next layout begins.
+// The lane is then never begun again, so the session that does it is one that has
+// published nothing, and has seen to it that Kafka has left nothing open (settle).
+func (s *session) finish(ctx context.Context, end Position, published bool) error {
+	switch {
+	case published:
+		return errAgain
+	case s.found && end.Before(s.at):
+		return s.overrun(ctx, end)
+	}
+	if err := s.publish(ctx, batch{reach: Reach{At: end}, ends: true}); err != nil {
+		return err
+	}
+	return errLaneDone
+}
+
+// overrun has the next layout begin later: a relay that knows of no layouts has
+// published events behind its beginning. That is sound, since no lane of it has
+// begun: the last cursor of this one is missing. From then on there is no such relay,
+// it could not read that cursor.
+func (s *session) overrun(ctx context.Context, end Position) error {
+	r := s.relay
+	if r.cfg.place.Epoch > 0 {
+		return lostLayout(fmt.Errorf("%w: lane %s has published up to %s, and its layout ends at %s", ErrHistory, r.cfg.Lane, s.at, end))
+	}
+	r.cfg.Log.Warn("a relay of an older version has published events of the next layout, which begins later for that", "end", end.String(), "published", s.at.String())
+	if err := r.cfg.place.group.source.Postpone(ctx); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// done returns errLaneDone for a lane's last cursor, if the database has the layout
+// that begins there.
+func (s *session) done(ctx context.Context, last *Cursor) error {
+	r := s.relay
+	if r.cfg.place == nil {
+		return &problem.Error{
+			What:  fmt.Sprintf("lane %s has ended at %s: other lanes publish what is behind it", r.cfg.Lane, last.Position),
+			Cause: ErrHistory, Next: "run gmctl serve relay without --lane",
+		}
+	}
+	layouts, err := r.cfg.place.group.source.Layouts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range layouts {
+		if l.Epoch > r.cfg.place.Epoch && l.From == last.Position {
+			r.advanced(last.Position, 0, 0)
+			return errLaneDone
+		}
+	}
+	return lostLayout(fmt.Errorf("%w: no layout begins at %s, where lane %s has ended", ErrHistory, last.Position, r.cfg.Lane))
+}

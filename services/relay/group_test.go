@@ -1,0 +1,397 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/postgres"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
+	"github.com/gamemetrics/gmctl/internal/topics"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// runningGroup is a Group in a goroutine of its own.
+type runningGroup struct {
+	*relay.Group
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func startGroup(t testing.TB, source relay.Shared, cfg relay.Config) *runningGroup {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	g := &runningGroup{Group: relay.NewGroup(source, cfg), cancel: cancel, ended: make(chan error, 1)}
+	go func() { g.ended <- g.Run(ctx); close(g.ended) }()
+	t.Cleanup(func() { cancel(); <-g.ended })
+	return g
+}
+
+func (g *runningGroup) stop() error {
+	g.cancel()
+	return <-g.ended
+}
+
+func (s *shop) group(cfg kafka.Config) *runningGroup {
+	return startGroup(s.t, s.source, relay.Config{Kafka: cfg, Batch: 50, Lease: time.Second})
+}
+
+func (s *shop) lanes(n int) {
+	s.t.Helper()
+	if _, err := s.source.SetLanes(s.t.Context(), n); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// finishes waits until the newest layout has published all that is stored.
+func (s *shop) finishes(g *runningGroup) {
+	s.t.Helper()
+	events := stored(s.t, s.dsn)
+	var last relay.Position
+	done := func() bool {
+		layouts, err := s.source.Layouts(s.t.Context()) // the newest may begin later than it did
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		newest := layouts[len(layouts)-1]
+		if last = events[len(events)-1].Position; last.Before(newest.From) {
+			last = newest.From
+		}
+		lanes := g.Lanes()
+		return len(lanes) == newest.Lanes && !slices.ContainsFunc(lanes, func(l relay.LaneStatus) bool {
+			return l.State != relay.Running || l.Cursor != last
+		})
+	}
+	if !holdsWithin(time.Minute, done) {
+		s.t.Fatalf("not all is published after a minute: want %s, %+v", last, g.Lanes())
+	}
+}
+
+func (s *shop) auditGroup(g *runningGroup, cfg kafka.Config) {
+	s.t.Helper()
+	s.finishes(g)
+	audit(s.t, stored(s.t, s.dsn), published(s.t, cfg, topics.EventsRaw))
+}
+
+// Players send while the number of lanes changes: each event comes once, those of a
+// player in their order.
+func TestTheNumberOfLanesChangesUnderLoad(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	w := startWriters(t, s.store)
+	g := s.group(cfg)
+	for _, n := range []int{4, 2, 64, 1, 3} {
+		time.Sleep(200 * time.Millisecond)
+		s.lanes(n)
+		await(t, "something of it is published", func() bool { return g.Status().Published > 0 && len(g.Lanes()) >= n })
+	}
+	time.Sleep(200 * time.Millisecond)
+	w.stop()
+	s.auditGroup(g, cfg)
+	if backlog, err := s.store.Backlog(t.Context()); err != nil {
+		t.Error(err)
+	} else {
+		t.Logf("%d events, backlog %+v", len(stored(t, s.dsn)), backlog)
+	}
+	await(t, "nothing is behind", func() bool {
+		backlog, err := s.store.Backlog(t.Context())
+		return err == nil && backlog.Events < 100
+	})
+}
+
+// The same with relays that are killed, or frozen and thawed later, at random moments;
+// layouts follow each other faster than they are worked off.
+func TestLanesChangeWhileRelaysDie(t *testing.T) {
+	_, cfg := broker(t)
+	changeAndKill(t, openShop(t), cfg, 8)
+}
+
+func TestLanesChangeWithApacheKafka(t *testing.T) {
+	cfg := testkafka.Run(t, testkafka.Options{}).Config()
+	makeTopics(t, cfg)
+	changeAndKill(t, openShop(t), cfg, 4)
+}
+
+func changeAndKill(t *testing.T, s *shop, cfg kafka.Config, rounds int) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	w := startWriters(t, s.store)
+	begin := func() *process { return startRelayProcess(t, s.dsn, cfg, relayLanesVariable+"=yes") }
+	relays := []*process{begin(), begin()}
+	for range rounds {
+		s.lanes([]int{1, 2, 4, 7, 16}[random.IntN(5)])
+		time.Sleep(time.Duration(100+random.IntN(1500)) * time.Millisecond)
+		i := random.IntN(len(relays))
+		if random.IntN(3) == 0 {
+			_ = relays[i].cmd.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(1500 * time.Millisecond)
+			_ = relays[i].cmd.Process.Signal(syscall.SIGCONT)
+			continue
+		}
+		relays[i].kill()
+		relays[i] = begin()
+	}
+	w.stop()
+	for _, p := range relays {
+		p.kill()
+	}
+	before := committedEnd(t, cfg, topics.EventsRaw)
+	g := s.group(cfg)
+	s.auditGroup(g, cfg)
+	t.Logf("relays that were killed had committed up to %d offsets; %d events", before, len(stored(t, s.dsn)))
+}
+
+// A transaction that is open across a change belongs to the layout before, whose
+// lanes wait for it; the others wait for them.
+func TestALayoutWaitsForOpenTransactions(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(5)
+	g := s.group(cfg)
+	s.finishes(g)
+	pool, _ := storeOn(t, s.dsn)
+	open, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Rollback(context.Background())
+	insert := `INSERT INTO events (event_id, player_id, event_type, "timestamp") VALUES (gen_random_uuid(), 'p', 'open', now())`
+	if _, err := open.Exec(t.Context(), insert); err != nil {
+		t.Fatal(err)
+	}
+	s.lanes(4)
+	s.write(5)
+	await(t, "the new lanes wait", func() bool {
+		lanes := g.Lanes()
+		waiting := slices.DeleteFunc(slices.Clone(lanes), func(l relay.LaneStatus) bool { return l.State != relay.Waiting || l.Active != "main" })
+		return len(lanes) == 5 && len(waiting) == 4
+	})
+	if g.Status().Published != 5 {
+		t.Errorf("%d events are published, beside an open transaction that is before them", g.Status().Published)
+	}
+	if err := open.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.auditGroup(g, cfg)
+}
+
+// With another Kafka all is published again, layout after layout; the first one has
+// its cursors still.
+func TestLanesWithAnotherKafka(t *testing.T) {
+	_, first := broker(t)
+	_, second := broker(t)
+	s := openShop(t)
+	for i, cfg := range []kafka.Config{first, second, first} {
+		s.write(20)
+		g := s.group(cfg)
+		if i == 0 {
+			s.finishes(g)
+			for _, n := range []int{3, 5} {
+				s.lanes(n)
+				s.write(20)
+			}
+		}
+		s.auditGroup(g, cfg)
+		if err := g.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := s.store.Backlog(t.Context()); err != nil || b.Events > 0 {
+			t.Errorf("all is published to Kafka %d, the backlog is %+v (%v)", i, b, err)
+		}
+	}
+}
+
+// Kafka loses the cursors of several lanes: as with one, nothing is published twice
+// before someone has said what to do.
+func TestLanesWithoutTheirCursors(t *testing.T) {
+	for what, again := range map[postgres.Adoption]int{postgres.AdoptAll: 40, postgres.AdoptNoted: 0, postgres.AdoptNew: 0} {
+		t.Run(string(what), func(t *testing.T) {
+			_, cfg := broker(t)
+			s := openShop(t)
+			s.write(20)
+			g := s.group(cfg)
+			s.finishes(g)
+			s.lanes(4)
+			s.write(20)
+			s.finishes(g)
+			if err := g.stop(); err != nil {
+				t.Fatal(err)
+			}
+			remake(t, cfg, topics.RelayCursor)
+			select {
+			case err := <-s.group(cfg).ended:
+				if !errors.Is(err, relay.ErrCursorLost) {
+					t.Fatalf("a group without cursors ends with %v", err)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("a group without cursors goes on")
+			}
+			s.adopt(what)
+			s.write(5)
+			g = s.group(cfg)
+			s.finishes(g)
+			if n, want := len(published(t, cfg, topics.EventsRaw)), 45+again; n != want {
+				t.Errorf("%d events are published, want %d", n, want)
+			}
+		})
+	}
+}
+
+// A copied database that is adopted keeps its number of lanes, and begins anew.
+func TestLanesOfAnAdoptedDatabase(t *testing.T) {
+	for what, want := range map[postgres.Adoption]int{postgres.AdoptAll: 40 + 45, postgres.AdoptNew: 40 + 5} {
+		t.Run(string(what), func(t *testing.T) {
+			_, cfg := broker(t)
+			s := openShop(t)
+			s.write(20)
+			g := s.group(cfg)
+			s.finishes(g)
+			s.lanes(2)
+			s.lanes(3)
+			s.write(20)
+			s.finishes(g)
+			if err := g.stop(); err != nil {
+				t.Fatal(err)
+			}
+			pool, _ := storeOn(t, s.dsn)
+			if _, err := pool.Exec(t.Context(), "UPDATE platform SET system_identifier = system_identifier + 1"); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-s.group(cfg).ended; !errors.Is(err, relay.ErrHistory) {
+				t.Fatalf("a group on a copy ends with %v", err)
+			}
+			if err := postgres.Adopt(t.Context(), pool, what); err != nil {
+				t.Fatal(err)
+			}
+			s.write(5)
+			g = s.group(cfg)
+			await(t, "there are three lanes", func() bool { return len(g.Lanes()) == 3 })
+			s.finishes(g)
+			if n := len(published(t, cfg, topics.EventsRaw)); n != want {
+				t.Errorf("%d events are published, want %d", n, want)
+			}
+		})
+	}
+}
+
+// A relay that knows of no layouts publishes past a change; the next one that does
+// has the new lanes begin behind it. When they have begun, it can no longer.
+func TestARelayThatKnowsOfNoLayouts(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(5)
+	old := s.relay(cfg)
+	await(t, "it works", func() bool { return old.Status().Published == 5 })
+	s.lanes(4)
+	s.write(20)
+	await(t, "it has gone on", func() bool { return old.Status().Published == 25 })
+	if err := old.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.write(20)
+	g := s.group(cfg)
+	s.auditGroup(g, cfg)
+	old = s.relay(cfg)
+	select {
+	case err := <-old.ended:
+		if !errors.Is(err, relay.ErrHistory) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("it goes on: %+v", old.Status())
+	}
+	s.write(20)
+	s.auditGroup(g, cfg)
+}
+
+// The database lacks a change of the lanes that Kafka knows of.
+func TestALostChangeOfTheLanes(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(5)
+	g := s.group(cfg)
+	s.finishes(g)
+	s.lanes(2)
+	s.finishes(g)
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
+	}
+	pool, _ := storeOn(t, s.dsn)
+	if _, err := pool.Exec(t.Context(), "DELETE FROM relay_epochs WHERE epoch > 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-s.group(cfg).ended; !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("the group ended with %v", err)
+	}
+}
+
+// Two processes have half of the lanes each, and what one leaves the other takes.
+func TestProcessesShareTheLanes(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.lanes(8)
+	w := startWriters(t, s.store)
+	working := func(g *runningGroup) int {
+		n := 0
+		for _, l := range g.Lanes() {
+			if l.State == relay.Running {
+				n++
+			}
+		}
+		return n
+	}
+	first := s.group(cfg)
+	await(t, "the first has all lanes", func() bool { return working(first) == 8 })
+	second := s.group(cfg)
+	await(t, "each has half of the lanes", func() bool { return working(first) == 4 && working(second) == 4 })
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the second has all lanes", func() bool { return working(second) == 8 })
+	w.stop()
+	s.auditGroup(second, cfg)
+}
+
+// A single lane stays where it is, whoever comes.
+func TestASingleLaneIsNotMoved(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(1)
+	first := s.group(cfg)
+	s.finishes(first)
+	second := s.group(cfg)
+	await(t, "the second stands by", func() bool { return second.Status().State == relay.Standby })
+	s.write(1)
+	s.finishes(first)
+	if state := second.Status().State; state != relay.Standby {
+		t.Errorf("the second is %s", state)
+	}
+}
+
+// Lanes without events of their own are not in the way of retention and quota.
+func TestIdleLanesKeepUp(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.lanes(16)
+	s.write(500) // all of one player
+	g := s.group(cfg)
+	s.finishes(g)
+	await(t, "no lane seems to be behind", func() bool {
+		b, err := s.store.Backlog(t.Context())
+		return err == nil && b.Events == 0
+	})
+	var names []string
+	for _, l := range g.Lanes() {
+		names = append(names, l.Lane)
+	}
+	if len(names) != 16 || names[0] != "main-1-0" || names[15] != fmt.Sprint("main-1-", 15) {
+		t.Errorf("lanes %v", names)
+	}
+}
