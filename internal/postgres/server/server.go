@@ -147,6 +147,7 @@ func launch(ctx context.Context, cfg Config, account account, secrets *secrets, 
 		s.abort()
 		return nil, err
 	}
+	go writeBack(cfg.DataDir, child.done)
 	return s, nil
 }
 
