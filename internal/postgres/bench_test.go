@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,6 +58,40 @@ func BenchmarkWrite(b *testing.B) {
 				}
 			})
 			b.ReportMetric(float64(rows.Load())/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// BenchmarkWriteAgain stores groups of events that are stored already, any of the last
+// four weeks. It reports rows a second.
+func BenchmarkWriteAgain(b *testing.B) {
+	store, _ := durable(b)
+	const days, perDay = 28, 20_000
+	var stored []ingestion.Record
+	for day := range days {
+		for range perDay / 1000 {
+			records := group(1000)
+			for i := range records {
+				records[i].Timestamp = records[i].Timestamp.AddDate(0, 0, -day)
+			}
+			if _, err := store.Write(b.Context(), records); err != nil {
+				b.Fatal(err)
+			}
+			stored = append(stored, records...)
+		}
+	}
+	for _, size := range []int{1, 20, 100} {
+		b.Run(fmt.Sprintf("group=%d", size), func(b *testing.B) {
+			again := make([]ingestion.Record, size)
+			for b.Loop() {
+				for i := range again {
+					again[i] = stored[rand.IntN(len(stored))]
+				}
+				if _, err := store.Write(b.Context(), again); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
 }

@@ -70,26 +70,66 @@ func (s *Store) Write(ctx context.Context, records []ingestion.Record) ([]ingest
 	}
 }
 
-// write copies the records in, which takes two thirds of the time, and where that
-// finds one of them there already, inserts those that are not.
+// write stores the records that are not there yet. Where duplicates come, as they do
+// in crowds, it looks first which those are: what is there needs no transaction.
 func (s *Store) write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
-	if !s.duplicates.expected() {
-		err := s.copyIn(ctx, records)
-		if err == nil {
-			s.wake()
-			return make([]ingestion.Outcome, len(records)), nil // Stored is the zero Outcome
-		}
-		if !duplicateKey(err) && !collided(err) {
+	outcomes := make([]ingestion.Outcome, len(records)) // Stored is the zero Outcome
+	missing := records
+	if s.duplicates.expected() {
+		found, err := s.compare(ctx, records, outcomes)
+		if err != nil {
 			return nil, err
 		}
-		s.duplicates.seen()
+		if found > 0 {
+			s.duplicates.seen()
+			missing = unfound(records, outcomes)
+		}
 	}
+	if len(missing) == 0 {
+		return outcomes, nil
+	}
+	added, err := s.add(ctx, missing)
+	if err != nil {
+		return nil, err // what is stored stays so; a next try finds it
+	}
+	next := 0
+	for i := range outcomes {
+		if outcomes[i] == ingestion.Stored {
+			outcomes[i], next = added[next], next+1
+		}
+	}
+	return outcomes, nil
+}
+
+// unfound returns the records without those that have an outcome.
+func unfound(records []ingestion.Record, outcomes []ingestion.Outcome) []ingestion.Record {
+	var left []ingestion.Record
+	for i := range records {
+		if outcomes[i] == ingestion.Stored {
+			left = append(left, records[i])
+		}
+	}
+	return left
+}
+
+// add copies the records in, which takes two thirds of the time, and where that
+// finds one of them there already, inserts those that are not.
+func (s *Store) add(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	err := s.copyIn(ctx, records)
+	if err == nil {
+		s.wake()
+		return make([]ingestion.Outcome, len(records)), nil
+	}
+	if !duplicateKey(err) && !collided(err) {
+		return nil, err
+	}
+	s.duplicates.seen()
 	fresh, err := s.insert(ctx, columnsOf(records))
 	if err != nil {
 		return nil, err
 	}
 	outcomes := s.outcomes(records, fresh)
-	return outcomes, s.compare(ctx, records, outcomes) // what is stored stays so; a next try finds it
+	return outcomes, s.compareDuplicates(ctx, records, outcomes)
 }
 
 // columns are records turned for unnest: one slice a column.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,15 +118,29 @@ func TestWriteTellsAConflictFromARetry(t *testing.T) {
 			t.Error(diff)
 		}
 	}
+	// now that duplicates are expected, the same answers
+	fresh := record("p1", time.Now())
+	again := append(slices.Clone(group), fresh, change(fresh, func(r *ingestion.Record) { r.EventType = "logout" }), fresh)
+	wantAgain := slices.Clone(want)
+	for i := range wantAgain {
+		if wantAgain[i] == ingestion.Stored {
+			wantAgain[i] = ingestion.Duplicate
+		}
+	}
+	wantAgain = append(wantAgain, ingestion.Stored, ingestion.Conflict(false, true, false), ingestion.Duplicate)
+	got, err := store.Write(t.Context(), again)
+	if diff := cmp.Diff(wantAgain, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
 	// within one group the first is stored
 	first := record("p1", time.Now())
 	second := change(first, func(r *ingestion.Record) { r.PlayerID = "p2" })
-	got, err := store.Write(t.Context(), []ingestion.Record{first, second, first})
+	got, err = store.Write(t.Context(), []ingestion.Record{first, second, first})
 	if diff := cmp.Diff([]ingestion.Outcome{ingestion.Stored, ingestion.Conflict(true, false, false), ingestion.Duplicate}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	if n := count(t, pool, "SELECT count(*) FROM events WHERE player_id = 'p1'"); n != 5 {
-		t.Errorf("%d rows, want 5", n)
+	if n := count(t, pool, "SELECT count(*) FROM events WHERE player_id = 'p1'"); n != 6 {
+		t.Errorf("%d rows, want 6", n)
 	}
 }
 

@@ -1,5 +1,5 @@
--- In which fields the events that were not inserted differ from what is stored
--- under their ids and timestamps. LIMIT has each looked up by its key, in the one
+-- In which fields events differ from what is stored under their ids and timestamps;
+-- no row where nothing is. LIMIT has each looked up by its key, in the one
 -- partition of its day, whatever the planner thinks of their number.
 SELECT u.place, s.player_id <> u.player_id, s.event_type <> u.event_type, s.metadata IS DISTINCT FROM u.metadata::jsonb
 FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[])
