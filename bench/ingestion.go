@@ -48,6 +48,7 @@ func (s *scale) measurements() []measurement {
 		{"batch", s.batch},
 		{"whole", s.whole},
 		{"relay", s.relay},
+		{"lanes", s.lanes},
 		{"debezium", s.debezium},
 		{"visible", s.visible},
 		{"curve", s.curve},

@@ -2,8 +2,10 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -21,28 +23,45 @@ type cursors struct {
 	id     [16]byte
 	ends   map[int32]int64 // of the partitions, up to which it has read
 	latest map[string]*kgo.Record
+	tried  time.Time // when it was read last
+	err    error     // what came of it
 }
 
-// read returns the last committed record under each key. The map is the caller's to
-// read; the next call makes another.
-func (c *cursors) read(ctx context.Context) (map[string]*kgo.Record, error) {
+// read returns the last committed record under each key. Many lanes may ask at the same
+// time: one answer is for all that wait for it. The map is the caller's to read; the
+// next call makes another.
+func (c *cursors) read(ctx context.Context, limit time.Duration) (map[string]*kgo.Record, error) {
+	asked := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.tried.Before(asked) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		c.err = c.refresh(ctx)
+		c.tried = time.Now()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			c.tried = time.Time{} // it says nothing for the others
+		}
+	}
+	return c.latest, c.err
+}
+
+func (c *cursors) refresh(ctx context.Context) error {
 	if c.client == nil {
 		client, err := kafka.NewClient(c.kafka)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.client = client
 	}
 	log, err := openLog(ctx, c.client, topics.RelayCursor)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	latest := make(map[string]*kgo.Record)
 	for _, p := range log.partitions {
 		if err := p.awaitStable(ctx); err != nil {
-			return nil, err
+			return err
 		}
 		if c.id != p.id || p.end < c.ends[p.partition] { // made anew
 			c.id, c.ends, c.latest = p.id, make(map[int32]int64), nil
@@ -54,14 +73,14 @@ func (c *cursors) read(ctx context.Context) (map[string]*kgo.Record, error) {
 			latest[string(r.Key)] = &kgo.Record{Value: r.Value, Partition: r.Partition, Offset: r.Offset}
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, p := range log.partitions {
 		c.ends[p.partition] = p.end
 	}
 	c.latest = latest
-	return latest, nil
+	return nil
 }
 
 func (c *cursors) close() {

@@ -12,5 +12,6 @@
 // The rule that everything here keeps: after any error the position in memory
 // is worth nothing. The session ends, and the next one asks Kafka.
 //
-// Start with Relay.Run; one turn of it is a session.
+// Start with Relay.Run; one turn of it is a session. A Group works several lanes that
+// share the events, each of which is such a Relay.
 package relay

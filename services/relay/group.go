@@ -267,21 +267,29 @@ type place struct {
 	free  time.Time // since when no one works the lane; zero: that is not known
 }
 
-// gatePause is how long a lane waits before it asks again for the layout before.
-const gatePause = 50 * time.Millisecond
+const (
+	// gatePause is how long a lane waits before it asks again for the layout before.
+	gatePause = 50 * time.Millisecond
+	// gateRead bounds one such question. It may be a killed lane of that layout whose
+	// open transaction holds up the answer, and which is then worked again.
+	gateRead = time.Second
+)
 
 // await returns when the lane may publish: it has done so before, or all lanes of
 // the layout before have written their last cursor. That is final: whoever begins
 // such a lane again reads it, and ends.
 func (p *place) await(ctx context.Context, r *Relay) error {
 	p.clear, p.from = true, Position{}
-	for p.Epoch > 0 {
+	for answered := time.Now(); p.Epoch > 0; {
 		missing, err := p.look(ctx)
 		if len(missing) > 0 {
 			p.group.work(missing...) // also where Kafka does not say: one of them may be why
 		}
-		if err != nil || len(missing) == 0 {
+		switch {
+		case len(missing) == 0 || err != nil && time.Since(answered) > startTimeout:
 			return err
+		case err == nil:
+			answered = time.Now()
 		}
 		r.waitingFor(missing[0].Lane())
 		wait(ctx, gatePause)
@@ -313,7 +321,7 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	if before == nil {
 		return nil, nil
 	}
-	known, err := p.group.cursors.read(ctx)
+	known, err := p.group.cursors.read(ctx, gateRead)
 	if err != nil {
 		return lanesOf(*before), err
 	}

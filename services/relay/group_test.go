@@ -2,8 +2,10 @@ package relay_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"syscall"
@@ -373,6 +375,34 @@ func TestASingleLaneIsNotMoved(t *testing.T) {
 	if state := second.Status().State; state != relay.Standby {
 		t.Errorf("the second is %s", state)
 	}
+}
+
+// A lane that has read past very many events of others says so in Kafka, so as not to
+// read them again when it begins anew.
+func TestAnIdleLaneSaysHowFarItHasRead(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.lanes(2)
+	s.write(1) // makes the partition of today
+	pool, _ := storeOn(t, s.dsn)
+	const many = 120_000
+	if _, err := pool.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp")
+		SELECT gen_random_uuid(), 'p', 't', now() FROM generate_series(1, $1)`, many); err != nil {
+		t.Fatal(err)
+	}
+	g := startGroup(t, s.source, relay.Config{Kafka: cfg, Lease: time.Second})
+	s.finishes(g)
+	await(t, "both lanes have said so", func() bool {
+		at := map[string]int64{}
+		for _, r := range published(t, cfg, topics.RelayCursor) {
+			var cursor relay.Cursor
+			if json.Unmarshal(r.Value, &cursor) == nil { // the last of lane main is none
+				at[string(r.Key)] = cursor.Seq
+			}
+		}
+		return len(at) == 2 && !slices.ContainsFunc(slices.Collect(maps.Values(at)), func(seq int64) bool { return seq < many })
+	})
+	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
 }
 
 // Lanes without events of their own are not in the way of retention and quota.

@@ -49,11 +49,6 @@ type session struct {
 
 // session runs one session. progressed tells whether it published anything.
 func (r *Relay) session(ctx context.Context) (progressed bool, err error) {
-	if r.cfg.place != nil {
-		if err := r.cfg.place.await(ctx, r); err != nil {
-			return false, err
-		}
-	}
 	s, err := r.begin(ctx)
 	if err != nil {
 		return false, err
@@ -62,8 +57,29 @@ func (r *Relay) session(ctx context.Context) (progressed bool, err error) {
 	return s.run(ctx)
 }
 
-// begin fences an earlier relay and finds out where it stopped.
+// begin fences an earlier relay and finds out where it stopped. A lane of a Group then
+// waits for others: not before, since a transaction of its own that a killed relay has
+// left open would hold up the answer.
 func (r *Relay) begin(ctx context.Context) (*session, error) {
+	s, err := r.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.cfg.place != nil {
+		err = r.cfg.place.await(ctx, r)
+	}
+	if err == nil {
+		err = s.start(ctx)
+	}
+	if err != nil {
+		s.client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect returns a session that has fenced an earlier relay.
+func (r *Relay) connect(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	database, err := r.cfg.Source.Database(ctx)
@@ -75,19 +91,28 @@ func (r *Relay) begin(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := s.resume(ctx)
-	if err != nil {
+	if err := s.fence(ctx); err != nil {
 		s.client.Close()
 		return nil, err
+	}
+	return s, nil
+}
+
+// start finds out where to publish from.
+func (s *session) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	cursor, err := s.resume(ctx)
+	if err != nil {
+		return err
 	}
 	why, err := s.locate(ctx, cursor)
 	if err != nil {
-		s.client.Close()
-		return nil, err
+		return err
 	}
 	s.found, s.saved = cursor != nil, s.at
-	r.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "because", why, "database", database.ID, "lane", r.cfg.Lane)
-	return s, nil
+	s.relay.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "because", why, "database", s.database.ID, "lane", s.relay.cfg.Lane)
+	return nil
 }
 
 func (s *session) options() []kgo.Opt {
@@ -106,23 +131,24 @@ func (s *session) options() []kgo.Opt {
 	}
 }
 
-// resume returns the cursor to go on from. Initialising the transactional id
-// comes first: it aborts what an earlier relay left open, and from then on no
-// other relay can move the cursor.
-func (s *session) resume(ctx context.Context) (*Cursor, error) {
+// fence initialises the transactional id: that aborts what an earlier relay left open,
+// and from then on no other relay can move the cursor.
+func (s *session) fence(ctx context.Context) error {
 	missing, err := kafka.MissingTopics(ctx, s.client, needed())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(missing) > 0 {
-		return nil, &problem.Error{
+		return &problem.Error{
 			What: "Kafka lacks the topic " + missing[0].Name,
 			Next: "make the platform's topics: gmctl up, or gmctl kafka topics create",
 		}
 	}
-	if err := s.settle(ctx); err != nil {
-		return nil, err
-	}
+	return s.settle(ctx)
+}
+
+// resume returns the cursor to go on from.
+func (s *session) resume(ctx context.Context) (*Cursor, error) {
 	cursor, err := readCursor(ctx, s.client, s.key)
 	if err != nil || cursor == nil {
 		return nil, err

@@ -25,6 +25,7 @@ func (s *site) faults() []fault {
 		{"relay-killed", killRelay},
 		{"relay-paused", pauseRelay},
 		{"relay-terminated", terminateRelay},
+		{"lanes-changed", changeLanes},
 		{"postgres-killed", killPostgres},
 		{"postgres-restarted", restartPostgres},
 		{"broker-killed", killBroker},
