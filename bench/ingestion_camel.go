@@ -46,7 +46,7 @@ func (s *scale) camel(ctx context.Context, g *grounds, print func(figure)) error
 	rate := func(i int) float64 { return results[i].perSecond() }
 	const both, one = "Apache Camel, which inserts, then produces", "Apache Camel, which only produces, as a REST proxy does"
 	print(against("single events, stored and in Kafka", "events/s", rate(2), rate(0), both).atLeast(1))
-	print(against("single events, stored and in Kafka", "events/s", rate(2), rate(1), one).atLeast(1))
+	print(against("single events, stored and in Kafka", "events/s", rate(2), rate(1), one)) // it stores nothing: no bound
 	print(against("batches of 100, stored and in Kafka", "events/s", rate(4), rate(3), both).atLeast(1))
 	return nil
 }

@@ -117,9 +117,6 @@ func (s *site) remember(ctx context.Context, p *past) error {
 	if _, err := pool.Exec(ctx, "SELECT setval('events_seq', $1)", p.rows); err != nil {
 		return err
 	}
-	if _, err := pool.Exec(ctx, "ANALYZE events"); err != nil {
-		return err
-	}
 	return s.administer(ctx, "CHECKPOINT")
 }
 
@@ -140,6 +137,6 @@ func (s *site) rememberDay(ctx context.Context, p *past, day time.Time, first, b
 		return fmt.Errorf("fill %s: %w", day.Format(time.DateOnly), err)
 	}
 	// now, while it is in memory, and not by the autovacuum during a measurement
-	_, err = conn.Exec(ctx, "VACUUM "+pgx.Identifier{"events_" + day.Format("2006_01_02")}.Sanitize())
+	_, err = conn.Exec(ctx, "VACUUM (ANALYZE) "+pgx.Identifier{"events_" + day.Format("2006_01_02")}.Sanitize())
 	return err
 }
