@@ -28,7 +28,7 @@ func (s *scale) lanes(ctx context.Context, g *grounds, print func(figure)) error
 				one = rate
 			}
 			print(against(fmt.Sprintf("relay alone, lanes: %d", n), "events/s", rate, one, "one lane"))
-			print(alone(fmt.Sprintf("memory of the relay, lanes: %d", n), "MiB", memory))
+			print(alone(fmt.Sprintf("memory of the relay, lanes: %d", n), "MiB", memory).atMost(200))
 			return nil
 		})
 		if err != nil {

@@ -61,11 +61,11 @@ different numbers the one that starts last prevails. The lanes of the new number
 begin when those of the old one have published all that came before. /ready and the
 metrics tell of each lane. Several processes have about as many lanes each; what one
 leaves, or has said nothing of for --lease, the others take. One lane publishes some
-hundred thousand events a second. Each of several reads past the events of the others, so that
-reading costs more with every lane: take more than one only where a single producer
-with one transaction after the other is what limits you, as with a slow link to Kafka.
+hundred thousand events a second, and each of several reads past the events of the
+others, so that reading costs more with every lane. Take more than one only where a
+lane waits for Kafka and cores are idle: 4 lanes are slower than one on two cores.
 
-The process that works the lane "main" or its successors also publishes the outbox: rejected events to
+One of the processes that work lanes also publishes the outbox: rejected events to
 dlq.events, and what tells of erasures to player.erasures.
 
 A database that was copied, restored or set back does not go on where the
