@@ -13,6 +13,7 @@ const shardCount = 64
 // one that was never used is full. The zero value is not ready; use New.
 type Buckets struct {
 	seed   maphash.Seed
+	made   time.Time // from where moments are counted: of a clock that is set nothing is seen
 	shards [shardCount]shard
 }
 
@@ -21,7 +22,7 @@ type Buckets struct {
 // needs no clock to tick.
 type shard struct {
 	mu    sync.Mutex
-	full  map[uint64]int64 // by the hash of the name, in nanoseconds of Unix time
+	full  map[uint64]int64 // by the hash of the name, in nanoseconds since the buckets were made
 	limit int              // of len(full), at which those that are full are sought
 	most  int              // of len(full)
 }
@@ -29,7 +30,7 @@ type shard struct {
 // New returns buckets that are all full. About as many as given are remembered at
 // once, which take some 40 bytes each.
 func New(most int) *Buckets {
-	b := &Buckets{seed: maphash.MakeSeed()}
+	b := &Buckets{seed: maphash.MakeSeed(), made: time.Now()}
 	for i := range b.shards {
 		s := &b.shards[i]
 		s.full, s.most = map[uint64]int64{}, max(8, most/shardCount)
@@ -49,7 +50,8 @@ type Verdict struct {
 // Take takes n tokens from the bucket of a name, which has two parts, or none. A
 // request for more than a bucket holds is met when the bucket is full, and what
 // comes after it waits until it is paid for. With n = 0 nothing is taken: the
-// verdict is about one token.
+// verdict is about one token. A now with a monotonic reading, as time.Now gives it,
+// keeps the rate also where the wall clock jumps.
 func (b *Buckets) Take(scope, name string, rate Rate, n int, now time.Time) Verdict {
 	if !rate.Limited() {
 		return Verdict{OK: true, Remaining: math.MaxInt}
@@ -64,8 +66,11 @@ func (b *Buckets) Take(scope, name string, rate Rate, n int, now time.Time) Verd
 	s := &b.shards[hash%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, window := now.UnixNano(), int64(rate.Window())
-	full := max(s.full[hash], at)
+	at, window := int64(now.Sub(b.made)), int64(rate.Window())
+	full, known := s.full[hash]
+	if !known || full < at {
+		full = at
+	}
 	need := int64(rate.cost(min(max(n, 1), rate.Size())))
 	if wait := full + need - window - at; wait > 0 {
 		return Verdict{Remaining: rate.left(full - at), Full: time.Duration(full - at), Retry: time.Duration(wait)}

@@ -102,3 +102,19 @@ func BenchmarkTake(b *testing.B) {
 		buckets.Take("key", names[i%len(names)], rate, 1, start.Add(time.Duration(i)))
 	}
 }
+
+// A wall clock that is set back does not keep a name waiting: what counts is the
+// monotonic reading of now.
+func TestTakeWithAClockThatIsSet(t *testing.T) {
+	b, rate := ratelimit.New(1<<14), ratelimit.Rate{PerSecond: 1000, Burst: 1}
+	now := time.Now()
+	if got := b.Take("", "a", rate, 1, now); !got.OK {
+		t.Fatalf("the first is answered %+v", got)
+	}
+	if got := b.Take("", "a", rate, 1, now.Add(-time.Hour)); got.OK || got.Retry < time.Hour {
+		t.Errorf("an hour before it is answered %+v", got)
+	}
+	if got := b.Take("", "a", rate, 1, now.Add(time.Second)); !got.OK {
+		t.Errorf("a second later it is answered %+v", got)
+	}
+}

@@ -49,10 +49,10 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 	if err != nil {
 		return nil, err
 	}
-	if err := s.limiter.key(w, from, len(b.answer.Results), now); err != nil {
+	if err := s.limiter.key(w, from, len(b.answer.Results)); err != nil {
 		return nil, err
 	}
-	if wait := b.limitPlayers(now); wait > 0 {
+	if wait := b.limitPlayers(); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(wait)))
 	}
 	results, err := s.insert(r.Context(), b.records)

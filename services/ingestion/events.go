@@ -45,7 +45,7 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	if invalid, ok := errors.AsType[*event.Invalid](err); ok && rules.letters {
 		letter := letterOf(body, invalid, from)
 		release()
-		if err := s.limiter.key(w, from, 1, now); err != nil { // what is kept costs as what is stored
+		if err := s.limiter.key(w, from, 1); err != nil { // what is kept costs as what is stored
 			return "", err
 		}
 		return "", cmp.Or(s.keepLetters(r.Context(), []Letter{letter}), err)
@@ -54,10 +54,10 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	if err != nil {
 		return "", err
 	}
-	if err := s.limiter.key(w, from, 1, now); err != nil {
+	if err := s.limiter.key(w, from, 1); err != nil {
 		return "", err
 	}
-	if err := s.limiter.one(w, from, e.PlayerID, now); err != nil {
+	if err := s.limiter.one(w, from, e.PlayerID); err != nil {
 		return "", err
 	}
 	results, err := s.insert(r.Context(), []Record{from.bring(e, now)})

@@ -27,6 +27,7 @@ type limiter struct {
 	limits  Limits
 	buckets *ratelimit.Buckets
 	metrics *metrics
+	now     func() time.Time // with its monotonic reading: a clock that is set must not stop a key for hours
 }
 
 // keyRate is the rate of the sender's key; without a key there is none.
@@ -49,12 +50,12 @@ const playerScope = "player\x00"
 
 // key takes n events from the key's limit, and tells the client what is left; with
 // n = 0 it only looks whether anything is. The error says that they are too many.
-func (l *limiter) key(w http.ResponseWriter, from *sender, n int, now time.Time) error {
+func (l *limiter) key(w http.ResponseWriter, from *sender, n int) error {
 	rate := l.keyRate(from)
 	if !rate.Limited() {
 		return nil
 	}
-	verdict := l.buckets.Take("key", from.key.ID, rate, n, now)
+	verdict := l.buckets.Take("key", from.key.ID, rate, n, l.now())
 	tell(w.Header(), "key", rate, verdict)
 	if verdict.OK {
 		return nil
@@ -63,17 +64,17 @@ func (l *limiter) key(w http.ResponseWriter, from *sender, n int, now time.Time)
 }
 
 // player takes an event of a player from the player's limit.
-func (l *limiter) player(from *sender, player string, now time.Time) (ratelimit.Rate, ratelimit.Verdict) {
+func (l *limiter) player(from *sender, player string) (ratelimit.Rate, ratelimit.Verdict) {
 	rate := l.playerRate(from)
 	if !rate.Limited() {
 		return rate, ratelimit.Verdict{OK: true}
 	}
-	return rate, l.buckets.Take(playerScope+from.record.Game, player, rate, 1, now)
+	return rate, l.buckets.Take(playerScope+from.record.Game, player, rate, 1, l.now())
 }
 
 // one holds a single event to the player's limit.
-func (l *limiter) one(w http.ResponseWriter, from *sender, player string, now time.Time) error {
-	rate, verdict := l.player(from, player, now)
+func (l *limiter) one(w http.ResponseWriter, from *sender, player string) error {
+	rate, verdict := l.player(from, player)
 	if verdict.OK {
 		return nil
 	}
@@ -106,13 +107,13 @@ func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
 // limitPlayers takes those events out of the batch that are too many of their
 // player, and answers them so. It returns how long to wait before they are sent
 // again.
-func (b *batch) limitPlayers(now time.Time) (wait time.Duration) {
+func (b *batch) limitPlayers() (wait time.Duration) {
 	if !b.server.limiter.playerRate(b.from).Limited() {
 		return 0
 	}
 	kept := 0
 	for i := range b.records {
-		rate, verdict := b.server.limiter.player(b.from, b.records[i].PlayerID, now)
+		rate, verdict := b.server.limiter.player(b.from, b.records[i].PlayerID)
 		if verdict.OK {
 			b.records[kept], b.places[kept] = b.records[i], b.places[i]
 			kept++

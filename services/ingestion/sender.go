@@ -61,7 +61,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) 
 	}
 	from.record.Traffic, from.record.TraceParent = traffic, s.parentOf(r)
 	// What is too much is refused before it is read.
-	return from, s.limiter.key(w, from, 0, s.now())
+	return from, s.limiter.key(w, from, 0)
 }
 
 // keyOf returns the request's API key; nil where it has none and needs none.

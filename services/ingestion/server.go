@@ -74,7 +74,7 @@ func New(config Config) (*Server, error) {
 	s.config.Commit.Tracer = s.config.Tracer
 	s.committer = NewCommitter(s.writer, s.config.Commit)
 	s.metrics.queued(s.committer.Queued)
-	s.limiter = limiter{s.config.Limits, ratelimit.New(maxBuckets), s.metrics}
+	s.limiter = limiter{s.config.Limits, ratelimit.New(maxBuckets), s.metrics, s.config.Now}
 	s.traffic = newTraffic(s.config.SelfNetworks, s.config.TrustedProxies)
 	keeping, stop := context.WithCancel(context.Background())
 	s.stopKeys = stop
