@@ -74,6 +74,11 @@ func codeMeanings() []codeMeaning {
 			"send smaller records, or raise max.message.bytes of the topic",
 		},
 		{
+			[]*kerr.Error{kerr.InvalidTimestamp},
+			"the time of a record is not one that Kafka at %s accepts",
+			"compare the clocks of PostgreSQL, of the brokers and of this machine: a record may lie message.timestamp.after.max.ms ahead, an hour by default",
+		},
+		{
 			[]*kerr.Error{kerr.NonEmptyGroup, kerr.UnknownMemberID, kerr.RebalanceInProgress},
 			"the consumer group has active members in Kafka at %s",
 			"stop its consumers first, then try again",

@@ -168,7 +168,8 @@ func (s *Source) Database(ctx context.Context) (relay.Database, error) {
 	var madeOn, now struct{ system, oid int64 }
 	var timeline int64
 	var start relay.Position
-	err := s.pool.QueryRow(ctx, databaseIdentity).Scan(&id, &madeOn.system, &madeOn.oid, &now.system, &now.oid, &timeline, &start.Xid, &start.Seq)
+	var clock time.Time
+	err := s.pool.QueryRow(ctx, databaseIdentity).Scan(&id, &madeOn.system, &madeOn.oid, &now.system, &now.oid, &timeline, &start.Xid, &start.Seq, &clock)
 	if err != nil {
 		return relay.Database{}, s.explain(err)
 	}
@@ -180,7 +181,7 @@ func (s *Source) Database(ctx context.Context) (relay.Database, error) {
 			Next: adoptHint,
 		}
 	}
-	return relay.Database{ID: id, SystemIdentifier: uint64(now.system), Timeline: uint32(timeline), Start: start}, nil
+	return relay.Database{ID: id, SystemIdentifier: uint64(now.system), Timeline: uint32(timeline), Start: start, Now: clock}, nil
 }
 
 const adoptHint = "decide what to publish: gmctl serve relay --adopt all (everything stored, again) or --adopt new (only what is stored from now on)"

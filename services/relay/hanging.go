@@ -54,7 +54,7 @@ func (s *session) settle(ctx context.Context) error {
 		s.relay.cfg.Log.Debug("Kafka does not say what its partitions know of this relay", "error", err)
 		return nil // it may not be asked, or is too old for the question
 	}
-	hanging, ended, err := split(known, epoch, time.Now())
+	hanging, ended, err := split(known, epoch, s.clock.now())
 	if len(hanging) == 0 {
 		return nil
 	}
@@ -118,16 +118,20 @@ func (s *session) producing(ctx context.Context, id int64) ([]producing, error) 
 // which nothing is written yet. Each transaction has an epoch, and its markers the
 // one that follows.
 func split(known []producing, own int16, now time.Time) (hanging, ended []producing, err error) {
+	var written time.Time // not before: a record has the time of its event, and the cursor's its own
 	for _, p := range known {
 		if p.open {
 			hanging = append(hanging, p)
+		}
+		if p.last.After(written) {
+			written = p.last
 		}
 	}
 	for _, p := range known {
 		switch {
 		case len(hanging) == 0:
 			return nil, nil, nil
-		case p.open && (p.epoch != hanging[0].epoch || p.epoch >= own || now.Sub(p.last) > evidenceLasts),
+		case p.open && (p.epoch != hanging[0].epoch || p.epoch >= own || now.Sub(written) > evidenceLasts),
 			!p.open && p.epoch > hanging[0].epoch+1:
 			err = errUnclear
 		case !p.open && p.epoch == hanging[0].epoch+1:

@@ -37,6 +37,7 @@ type session struct {
 	relay    *Relay
 	client   *kgo.Client
 	database Database
+	clock    clock
 	key      string                  // of the cursor record
 	at       Position                // behind it is what to publish
 	event    uuid.UUID               // that is there; the zero id: where it began
@@ -86,7 +87,7 @@ func (r *Relay) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{relay: r, database: database, key: cursorKey(database.ID, r.cfg.Lane), rejected: maps.Clone(r.rejected)}
+	s := &session{relay: r, database: database, clock: newClock(database.Now), key: cursorKey(database.ID, r.cfg.Lane), rejected: maps.Clone(r.rejected)}
 	s.client, err = kafka.NewClient(r.cfg.Kafka, s.options()...)
 	if err != nil {
 		return nil, err
@@ -330,7 +331,8 @@ func (s *session) publish(stopping context.Context, b batch) error {
 // by the broker because our own transaction took too long (this process was
 // stopped, or the machine asleep).
 func (s *session) unlessTimedOut(err error, began time.Time) error {
-	// Round(0) drops the monotonic clock, which stands still in a machine asleep.
+	// Round(0) drops the monotonic clock, which stands still in a machine asleep. Where
+	// the wall clock was set meanwhile the lane is left and claimed anew for no reason.
 	if isFenced(err) && time.Since(began.Round(0)) > transactionTimeout/2 {
 		return &problem.Error{
 			What: "the broker ended the relay's transaction, which took too long", Cause: errors.New(err.Error()),
@@ -343,7 +345,7 @@ func (s *session) unlessTimedOut(err error, began time.Time) error {
 // produce sends the events and the cursor record, and returns when the broker
 // has them all.
 func (s *session) produce(ctx context.Context, b batch, traces *tracing.Publication) (deadLettered int, err error) {
-	failed := failures{}
+	failed, now := failures{}, s.clock.now()
 	unwritten := failed.promise(b)
 	for i := range b.records {
 		made := &b.records[i]
@@ -352,14 +354,16 @@ func (s *session) produce(ctx context.Context, b batch, traces *tracing.Publicat
 			s.relay.cfg.Log.Warn("event goes to the dead-letter topic", "event", made.event, "position", made.at.String(), "reason", why.reason, "detail", why.detail)
 		}
 		trace(traces, &made.record, made.event)
+		made.record.Timestamp = stamp(made.record.Timestamp, now)
 		s.client.Produce(ctx, &made.record, unwritten)
 	}
 	cursor := b.cursor()
-	cursor.SystemIdentifier, cursor.Timeline, cursor.At = s.database.SystemIdentifier, s.database.Timeline, time.Now().UTC()
+	cursor.SystemIdentifier, cursor.Timeline, cursor.At = s.database.SystemIdentifier, s.database.Timeline, now.UTC()
 	record, err := cursorRecord(s.key, cursor)
 	if err != nil {
 		return 0, err
 	}
+	record.Timestamp = now
 	s.client.Produce(ctx, record, unwritten)
 	if err := s.client.Flush(ctx); err != nil {
 		return 0, err

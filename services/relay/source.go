@@ -49,6 +49,7 @@ type Database struct {
 	Timeline         uint32 // of the server's history; another one after a failover or a point-in-time recovery
 	// Start is where to begin if nothing was published yet.
 	Start Position
+	Now   time.Time // by its clock; zero: that is not known
 }
 
 // Lag is what is stored and not yet published.
