@@ -80,11 +80,16 @@ const OutboxKept = 30 * 24 * time.Hour
 // pruned is how many rows one statement deletes at most: it holds their locks.
 const pruned = 1000
 
-// PruneOutbox deletes the rejected events that are older than OutboxKept.
+// PruneOutbox deletes the rejected events that are older than OutboxKept by the
+// database's clock.
 func PruneOutbox(ctx context.Context, pool *Pool) error {
+	now, err := clockOf(ctx, pool)
+	if err != nil {
+		return Explain(err, pool.Config().ConnString())
+	}
 	for {
 		var deleted int64
-		if err := pool.QueryRow(ctx, "SELECT prune_outbox($1, $2)", time.Now().Add(-OutboxKept), pruned).Scan(&deleted); err != nil {
+		if err := pool.QueryRow(ctx, "SELECT prune_outbox($1, $2)", now.Add(-OutboxKept), pruned).Scan(&deleted); err != nil {
 			return Explain(err, pool.Config().ConnString())
 		}
 		if deleted < pruned {

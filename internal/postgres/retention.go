@@ -2,11 +2,22 @@ package postgres
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+//go:embed queries/oldest_day.sql
+var oldestDay string
+
+// clockOf returns the time of the database. What is too old is not for the clock of
+// one replica to say: set wrong for a moment it would delete years.
+func clockOf(ctx context.Context, pool *pgxpool.Pool) (now time.Time, err error) {
+	err = pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+	return now, err
+}
 
 // DropPublished drops the days that lie wholly before an instant, where all their
 // events are published, and returns them. A day that someone reads just now stays
@@ -28,24 +39,46 @@ const (
 	retainAgain = time.Minute
 )
 
-// Retain drops what is older than keep, by the events' own time, now and once an
-// hour, until ctx ends. It tells dropped of each day, and failed of a failure,
-// which is tried again.
-func (s *Store) Retain(ctx context.Context, keep time.Duration, dropped func(day time.Time), failed func(error)) {
+// Retention is told what Retain does.
+type Retention interface {
+	Dropped(day time.Time)
+	Kept(oldest time.Time) // the oldest day that there is; not called where there is none
+	Failed(err error)      // it is tried again
+}
+
+// Retain drops what is older than keep, by the events' own time and the database's
+// clock, now and once an hour, until ctx ends.
+func (s *Store) Retain(ctx context.Context, keep time.Duration, told Retention) {
 	for {
 		pause := retainEvery
-		days, err := DropPublished(ctx, s.pool, time.Now().Add(-keep))
-		for _, day := range days {
-			dropped(day)
-		}
-		if err != nil && !errors.Is(err, context.Canceled) {
+		if err := s.retain(ctx, keep, told); err != nil && !errors.Is(err, context.Canceled) {
 			pause = retainAgain
-			failed(Explain(err, s.pool.Config().ConnString()))
+			told.Failed(Explain(err, s.pool.Config().ConnString()))
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, pause) {
 			return
-		case <-time.After(pause):
 		}
 	}
+}
+
+func (s *Store) retain(ctx context.Context, keep time.Duration, told Retention) error {
+	now, err := clockOf(ctx, s.pool)
+	if err != nil {
+		return err
+	}
+	days, err := DropPublished(ctx, s.pool, now.Add(-keep))
+	for _, day := range days {
+		told.Dropped(day)
+	}
+	if err != nil {
+		return err
+	}
+	var oldest *time.Time
+	if err := s.pool.QueryRow(ctx, oldestDay).Scan(&oldest); err != nil {
+		return err
+	}
+	if oldest != nil {
+		told.Kept(oldest.UTC())
+	}
+	return nil
 }

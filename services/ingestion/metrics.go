@@ -31,12 +31,18 @@ type metrics struct {
 	writes   *prometheus.HistogramVec // result
 }
 
+// NewRegistry returns a registry with the metrics of the process.
+func NewRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
 // newMetrics registers the metrics with the registry, or with a new one that
 // has those of the process too.
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 	if registry == nil {
-		registry = prometheus.NewRegistry()
-		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		registry = NewRegistry()
 	}
 	const namespace, subsystem = "gamemetrics", "ingestion"
 	latencies := []float64{.0005, .001, .002, .003, .005, .0075, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}

@@ -56,6 +56,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	config.Keys, config.Reader = postgres.NewKeys(pool), store
 	config.Tracer = tracer
 	config.Backlog, config.BacklogQuota = store, o.BacklogQuota
+	config.Registry = ingestion.NewRegistry()
 
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keepers sync.WaitGroup
@@ -68,13 +69,14 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if o.Migrate {
 		config.Dependencies = append(config.Dependencies, ingestion.Dependency{Name: "schema", Ping: schema.ping})
 	}
+	retained := newRetention(o.Retention, config.Registry, log)
 	registry := schemas.NewRegistry(postgres.NewSchemas(pool).Active, log)
 	keepers.Go(func() {
 		if o.Migrate {
 			schema.run(keeping)
 		}
 		if o.Retention > 0 {
-			keepers.Go(func() { o.retain(keeping, store, log) })
+			keepers.Go(func() { retained.run(keeping, store, o.keep()) })
 		}
 		if o.SchemaMode != string(schemas.Off) {
 			keepers.Go(func() { registry.Run(keeping) })
@@ -106,13 +108,6 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	database := pool.Config().ConnConfig // without its password
 	log.Info("storing in PostgreSQL", "host", database.Host, "port", database.Port, "database", database.Database, "user", database.User)
 	return service.Run(ctx, listener)
-}
-
-// retain drops what is older than is kept, until ctx ends.
-func (o *Options) retain(ctx context.Context, store *postgres.Store, log *slog.Logger) {
-	store.Retain(ctx, o.keep(), func(day time.Time) {
-		log.Info("a day of events was dropped: it is published, and older than is kept", "day", day.Format(time.DateOnly), "retention_days", o.Retention)
-	}, func(err error) { log.Warn("old events could not be dropped, trying again", "error", err) })
 }
 
 // config is what the options mean to the service.
