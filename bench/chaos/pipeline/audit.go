@@ -19,8 +19,12 @@ import (
 	"github.com/gamemetrics/gmctl/services/relay"
 )
 
-//go:embed queries/stored.sql
-var storedBehind string
+var (
+	//go:embed queries/stored.sql
+	storedBehind string
+	//go:embed queries/kept.sql
+	keptBehind string
+)
 
 // drain is how long the relays may take to publish what is stored, after whatever
 // ailed them has gone: among others, a broker that was killed waits for the timeout
@@ -32,15 +36,20 @@ const mostServiceMiB = 400
 
 // progress is how far an audit has read the table and the topics.
 type progress struct {
-	at          relay.Position
+	at, keptAt  relay.Position // in the table, and in the outbox
 	lastStored  map[string]int // each player's n
+	lastKept    map[string]int
 	published   offsets
 	lastN       map[string]int
 	deadLetters offsets
+	lastLetter  map[string]int
 }
 
 func newProgress() *progress {
-	return &progress{lastStored: map[string]int{}, published: offsets{}, lastN: map[string]int{}, deadLetters: offsets{}}
+	return &progress{
+		lastStored: map[string]int{}, lastKept: map[string]int{}, published: offsets{}, lastN: map[string]int{},
+		deadLetters: offsets{}, lastLetter: map[string]int{},
+	}
 }
 
 // audit compares what was acknowledged since the last one with what is stored and
@@ -79,7 +88,16 @@ func (s *site) compare(ctx context.Context, p *progress) error {
 func (s *site) readStored(ctx context.Context, p *progress) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	rows, err := s.pool.Query(ctx, storedBehind, p.at.Xid, p.at.Seq)
+	return errors.Join(
+		s.readRows(ctx, storedBehind, &p.at, p.lastStored, s.ledger.store),
+		s.readRows(ctx, keptBehind, &p.keptAt, p.lastKept, s.ledger.keep),
+	)
+}
+
+// readRows notes the rows behind a position, which it moves, and holds those of each
+// player to their order.
+func (s *site) readRows(ctx context.Context, query string, from *relay.Position, last map[string]int, note func(uuid.UUID, relay.Position)) error {
+	rows, err := s.pool.Query(ctx, query, from.Xid, from.Seq)
 	if err != nil {
 		return err
 	}
@@ -88,11 +106,11 @@ func (s *site) readStored(ctx context.Context, p *progress) error {
 	var n int
 	var at relay.Position
 	_, err = pgx.ForEachRow(rows, []any{&id, &player, &n, &at.Xid, &at.Seq}, func() error {
-		s.ledger.store(id, at)
-		if n <= p.lastStored[player] {
-			s.ledger.violate("in the table event %d of %s (%s) comes after %d", n, player, id, p.lastStored[player])
+		note(id, at)
+		if n <= last[player] {
+			s.ledger.violate("in its table event %d of %s (%s) comes after %d", n, player, id, last[player])
 		}
-		p.lastStored[player], p.at = n, at
+		last[player], *from = n, at
 		return nil
 	})
 	return err
@@ -105,18 +123,15 @@ func (s *site) readPublished(ctx context.Context, p *progress) error {
 			s.ledger.violate("%s/%d@%d cannot be read: %v", r.Topic, r.Partition, r.Offset, err)
 			return
 		}
-		var metadata struct {
-			N int `json:"n"`
-		}
-		_ = json.Unmarshal(got.Metadata, &metadata) // without a number it is out of order
+		n := numberOf(r.Value)
 		s.ledger.publish(got.EventID, place(r))
 		if string(r.Key) != got.PlayerID {
 			s.ledger.violate("the key of %s is %q, its player %q", place(r), r.Key, got.PlayerID)
 		}
-		if metadata.N <= p.lastN[got.PlayerID] {
-			s.ledger.violate("event %d of %s (%s) is published after %d", metadata.N, got.PlayerID, place(r), p.lastN[got.PlayerID])
+		if n <= p.lastN[got.PlayerID] {
+			s.ledger.violate("event %d of %s (%s) is published after %d", n, got.PlayerID, place(r), p.lastN[got.PlayerID])
 		}
-		p.lastN[got.PlayerID] = metadata.N
+		p.lastN[got.PlayerID] = n
 	})
 	if err != nil {
 		return err
@@ -132,7 +147,26 @@ func (s *site) readPublished(ctx context.Context, p *progress) error {
 			return
 		}
 		s.ledger.bury(id, place(r))
+		if headers[relay.HeaderSource] != "ingestion" {
+			return
+		}
+		n := numberOf(r.Value)
+		if n <= p.lastLetter[string(r.Key)] {
+			s.ledger.violate("dead letter %d of %s (%s) is published after %d", n, r.Key, place(r), p.lastLetter[string(r.Key)])
+		}
+		p.lastLetter[string(r.Key)] = n
 	})
+}
+
+// numberOf is the n of an event; 0, which is out of order, where it has none.
+func numberOf(value []byte) int {
+	var said struct {
+		Metadata struct {
+			N int `json:"n"`
+		} `json:"metadata"`
+	}
+	_ = json.Unmarshal(value, &said)
+	return said.Metadata.N
 }
 
 func place(r *kgo.Record) string { return fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset) }

@@ -15,6 +15,9 @@ import (
 // one broker or of all.
 func networkFaults() []fault {
 	links := map[string]func(*site) []*network.Link{
+		"client-api":     func(s *site) []*network.Link { return s.clientLinks },
+		"kafka-kafka":    func(s *site) []*network.Link { return s.betweenLinks },
+		"kafka-quorum":   func(s *site) []*network.Link { return s.quorumLinks },
 		"api-postgres":   func(s *site) []*network.Link { return s.apiLinks },
 		"relay-postgres": func(s *site) []*network.Link { return s.relayLinks },
 		"relay-kafka":    func(s *site) []*network.Link { return s.brokerLinks },
@@ -31,7 +34,7 @@ func networkFaults() []fault {
 		}},
 	}
 	var faults []fault
-	for _, between := range []string{"api-postgres", "relay-postgres", "relay-kafka"} {
+	for _, between := range []string{"client-api", "api-postgres", "relay-postgres", "relay-kafka", "kafka-kafka", "kafka-quorum"} {
 		for _, kind := range kinds {
 			faults = append(faults, fault{between + "-" + kind.name, func(ctx context.Context, s *site, random *rand.Rand) error {
 				return disturb(ctx, links[between](s), random, kind.disturb)

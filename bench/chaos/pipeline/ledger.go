@@ -19,7 +19,9 @@ type counts struct {
 	Acked        int            `json:"acked"`         // events answered with success
 	Stored       int            `json:"stored"`        // rows in PostgreSQL
 	Published    int            `json:"published"`     // records that a read_committed consumer sees
-	DeadLettered int            `json:"dead_lettered"` // events that no broker takes
+	Rejected     int            `json:"rejected"`      // events answered as invalid, and so kept for the dead-letter topic
+	Kept         int            `json:"kept"`          // rejected events in PostgreSQL
+	DeadLettered int            `json:"dead_lettered"` // those, and the events that no broker takes, as a read_committed consumer sees them
 	Gone         int            `json:"gone"`          // published to a topic that was deleted
 	Refused      map[string]int `json:"refused"`       // requests, by status and reason
 	Unanswered   int            `json:"unanswered"`    // requests whose connection ended
@@ -31,8 +33,9 @@ type entry struct {
 	player string
 	n      int
 	acked  bool
-	poison bool           // no broker takes it
-	at     relay.Position // in the table; zero: not seen there
+	poison bool           // no broker takes it, or it is rejected: it goes to the dead letters
+	letter bool           // it is rejected: its table is the outbox
+	at     relay.Position // in its table; zero: not seen there
 	seen   bool           // in the topic; poison: among the dead letters
 	gone   bool           // published to a topic that was deleted
 }
@@ -84,6 +87,30 @@ func (l *ledger) poison(id uuid.UUID, player string, n int) {
 	l.events[id] = &entry{player: player, n: n, poison: true}
 }
 
+// offend notes an event that is invalid before it is sent.
+func (l *ledger) offend(id uuid.UUID, player string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events[id] = &entry{player: player, n: n, poison: true, letter: true}
+}
+
+// reject notes that an event was answered as invalid: it is kept, and goes to the
+// dead letters, as surely as another is stored and published.
+func (l *ledger) reject(id uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.events[id]
+	if e.acked {
+		l.counts.Repeated++
+		return
+	}
+	e.acked = true
+	l.counts.Rejected++
+	if !e.stored() {
+		l.unstored[id] = e
+	}
+}
+
 // ack notes that events were answered with success.
 func (l *ledger) ack(ids ...uuid.UUID) {
 	l.mu.Lock()
@@ -103,15 +130,27 @@ func (l *ledger) ack(ids ...uuid.UUID) {
 }
 
 // store notes a row of the table.
-func (l *ledger) store(id uuid.UUID, at relay.Position) {
+func (l *ledger) store(id uuid.UUID, at relay.Position) { l.hold(id, at, false) }
+
+// keep notes a row of the outbox.
+func (l *ledger) keep(id uuid.UUID, at relay.Position) { l.hold(id, at, true) }
+
+func (l *ledger) hold(id uuid.UUID, at relay.Position, letter bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.known(id, "stored at "+at.String())
+	if e.letter != letter {
+		l.breach("event %s, at %s, is in the wrong table", id, at)
+	}
 	if e.stored() {
 		l.breach("event %s is stored at %s and at %s", id, e.at, at)
 	}
 	e.at = at
-	l.counts.Stored++
+	if letter {
+		l.counts.Kept++
+	} else {
+		l.counts.Stored++
+	}
 	delete(l.unstored, id)
 	delete(l.unfounded, id)
 	if !e.seen && !e.gone {
@@ -209,7 +248,7 @@ func (l *ledger) open() error {
 func (l *ledger) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.Stored, l.counts.Published, l.counts.DeadLettered = 0, 0, 0
+	l.counts.Stored, l.counts.Published, l.counts.Kept, l.counts.DeadLettered = 0, 0, 0, 0
 	for id, e := range l.events {
 		if e.acked {
 			l.unstored[id] = e
@@ -283,5 +322,6 @@ func (l *ledger) counted() counts {
 func (l *ledger) summary() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("%d acknowledged, %d stored, %d published", l.counts.Acked, l.counts.Stored, l.counts.Published)
+	return fmt.Sprintf("%d acknowledged, %d stored, %d published; %d rejected, %d dead letters",
+		l.counts.Acked, l.counts.Stored, l.counts.Published, l.counts.Rejected, l.counts.DeadLettered)
 }

@@ -36,6 +36,11 @@ func TestLedgerNoticesWhatDoesNotHold(t *testing.T) {
 		{"gone and back", func(l *ledger) { l.store(id, at); l.lose(at); l.publish(id, "here") }, "", "is there again"},
 		{"poison", func(l *ledger) { l.poison(id, "p", 1); l.store(id, at); l.bury(id, "here") }, "", ""},
 		{"poison that is published", func(l *ledger) { l.poison(id, "p", 1); l.store(id, at); l.publish(id, "here") }, "", "does not belong"},
+		{"rejected", func(l *ledger) { l.offend(id, "p", 1); l.reject(id); l.keep(id, at); l.bury(id, "here") }, "", ""},
+		{"rejected and lost", func(l *ledger) { l.offend(id, "p", 1); l.reject(id) }, "acknowledged and not stored", ""},
+		{"rejected and not published", func(l *ledger) { l.offend(id, "p", 1); l.keep(id, at) }, "stored and not published", ""},
+		{"rejected and stored", func(l *ledger) { l.offend(id, "p", 1); l.store(id, at); l.bury(id, "here") }, "", "in the wrong table"},
+		{"buried twice", func(l *ledger) { l.offend(id, "p", 1); l.keep(id, at); l.bury(id, "here"); l.bury(id, "there") }, "", "is there again at there"},
 		{"lost later", func(l *ledger) { l.ack(id); l.store(id, at); l.publish(id, "here"); l.forget() }, "acknowledged and not stored", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

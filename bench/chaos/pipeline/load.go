@@ -105,6 +105,7 @@ func (l *load) resume() {
 
 // play sends the player's events in order: n = 1, 2, 3, …
 func (l *load) play(ctx context.Context, player string, batch int) {
+	offences := 0
 	for n := 1; ctx.Err() == nil; {
 		l.gate.RLock()
 		ids := make([]uuid.UUID, 1+rand.IntN(batch))
@@ -118,6 +119,10 @@ func (l *load) play(ctx context.Context, player string, batch int) {
 		}
 		if rand.IntN(20) == 0 {
 			l.send(ctx, ids, events)
+		}
+		if rand.IntN(4) == 0 {
+			offences++
+			l.offend(ctx, player, offences)
 		}
 		l.gate.RUnlock()
 		sleep(ctx, time.Duration(30+rand.IntN(70))*time.Millisecond)
@@ -168,7 +173,7 @@ type answer struct {
 }
 
 func (l *load) post(ctx context.Context, api *service, path, media, body string) (*answer, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+api.address+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+api.front+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 type service struct {
 	name    string
 	address string // host:port
+	front   string // the same, through the link of the players
 	log     string
 	command func() *exec.Cmd
 	fell    func(why string) // is told when it ends by itself

@@ -21,6 +21,7 @@ import (
 
 	platform "github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/internal/testenv"
 	"github.com/gamemetrics/gmctl/internal/testenv/disk"
 	"github.com/gamemetrics/gmctl/internal/testenv/kafka"
@@ -56,7 +57,10 @@ type site struct {
 	mostMiB  int
 
 	apiLinks, relayLinks []*network.Link // each service's to PostgreSQL
+	clientLinks          []*network.Link // the players' to each replica of ingestion
 	brokerLinks          []*network.Link // the relays' to each broker
+	betweenLinks         []*network.Link // of each broker, for the others that replicate
+	quorumLinks          []*network.Link // of each broker, for all as controllers
 
 	stopKeeping context.CancelFunc
 	watching    sync.WaitGroup
@@ -110,25 +114,48 @@ func (s *site) startPostgres(ctx context.Context) (err error) {
 	if s.pool, err = postgres.Open(ctx, postgres.Config{DSN: s.dsn, Application: "chaos", MaxConns: 2}); err != nil {
 		return err
 	}
-	return postgres.Migrate(ctx, s.pool, nil)
+	if err := postgres.Migrate(ctx, s.pool, nil); err != nil {
+		return err
+	}
+	_, err = postgres.NewSchemas(s.pool).Put(ctx, strictType, schemas.Strict, []byte(strictSchema))
+	return err
 }
 
 func (s *site) startKafka(ctx context.Context) error {
-	through, err := freeAddresses(brokers)
+	addresses, err := freeAddresses(3 * brokers)
 	if err != nil {
 		return err
 	}
-	if s.kafka, err = kafka.Start(ctx, kafka.Options{Brokers: brokers, Through: through}); err != nil {
+	options := kafka.Options{
+		Brokers: brokers, Through: addresses[:brokers], Between: addresses[brokers : 2*brokers], Quorum: addresses[2*brokers:],
+	}
+	options.Wire = func(c *kafka.Cluster) error {
+		return errors.Join(
+			wire(&s.brokerLinks, options.Through, c.ThroughAddress),
+			wire(&s.betweenLinks, options.Between, c.BetweenAddress),
+			wire(&s.quorumLinks, options.Quorum, c.QuorumAddress),
+		)
+	}
+	if s.kafka, err = kafka.Start(ctx, options); err != nil {
 		return err
 	}
-	for i, address := range through {
-		link, err := network.New(address, s.kafka.ThroughAddress(i))
+	return s.makeTopics(ctx)
+}
+
+// wire puts a link before each broker, in place of those that there are.
+func wire(links *[]*network.Link, listen []string, to func(broker int) string) error {
+	for _, link := range *links {
+		link.Close()
+	}
+	*links = nil
+	for i, address := range listen {
+		link, err := network.New(address, to(i))
 		if err != nil {
 			return err
 		}
-		s.brokerLinks = append(s.brokerLinks, link)
+		*links = append(*links, link)
 	}
-	return s.makeTopics(ctx)
+	return nil
 }
 
 func (s *site) makeTopics(ctx context.Context) error {
@@ -154,10 +181,15 @@ func (s *site) startServices(ctx context.Context) error {
 	s.stopKeeping = stop
 	for i := range replicas {
 		api, link, err := s.service(fmt.Sprintf("api-%d", i), addresses[2*i], "ingestion",
-			"--migrate", "--deadline", deadline.String(), "--shutdown-grace", grace.String())
+			"--migrate", "--dead-letters", "--deadline", deadline.String(), "--shutdown-grace", grace.String())
 		if err != nil {
 			return err
 		}
+		front, err := network.New("127.0.0.1:0", api.address)
+		if err != nil {
+			return err
+		}
+		api.front, s.clientLinks = front.Address(), append(s.clientLinks, front)
 		s.apis, s.apiLinks = append(s.apis, api), append(s.apiLinks, link)
 		relay, link, err := s.service(fmt.Sprintf("relay-%d", i), addresses[2*i+1], "relay", "--brokers", strings.Join(through, ","))
 		if err != nil {
@@ -245,7 +277,7 @@ func (s *site) close() error {
 		<-service.kept
 	}
 	s.watching.Wait()
-	for _, links := range [][]*network.Link{s.apiLinks, s.relayLinks, s.brokerLinks} {
+	for _, links := range [][]*network.Link{s.clientLinks, s.apiLinks, s.relayLinks, s.brokerLinks, s.betweenLinks, s.quorumLinks} {
 		for _, link := range links {
 			link.Close()
 		}

@@ -24,6 +24,7 @@ const (
 	saslListener    = "SASL"
 	saslTLSListener = "SASLTLS"
 	throughListener = "THROUGH"
+	betweenListener = "BETWEEN" // of the brokers themselves
 )
 
 //go:embed server.properties.tmpl
@@ -59,6 +60,9 @@ func newBrokers(dir string, options Options) ([]*broker, error) {
 	if len(options.Through) > 0 {
 		names = append(names, throughListener)
 	}
+	if len(options.Between) > 0 {
+		names = append(names, betweenListener)
+	}
 	ports, err := freePorts(options.Brokers * (len(names) + 1))
 	if err != nil {
 		return nil, err
@@ -76,11 +80,18 @@ func newBrokers(dir string, options Options) ([]*broker, error) {
 			if name == throughListener {
 				advertised = options.Through[i]
 			}
+			if name == betweenListener {
+				advertised = options.Between[i]
+			}
 			b.listeners = append(b.listeners, listener{name, ports[0], advertised})
 			ports = ports[1:]
 		}
 		brokers = append(brokers, b)
-		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", b.id, b.controllerPort))
+		voter := b.controllerAddress()
+		if len(options.Quorum) > 0 {
+			voter = options.Quorum[i]
+		}
+		voters = append(voters, fmt.Sprintf("%d@%s", b.id, voter))
 	}
 	for _, b := range brokers {
 		if err := b.configure(dir, voters, options); err != nil {
@@ -98,7 +109,10 @@ func (b *broker) configure(clusterDir string, voters []string, options Options) 
 		"ID": b.id, "Listeners": b.listeners, "ControllerPort": b.controllerPort, "Voters": voters,
 		"DataDir": filepath.Join(b.dir, "data"), "Replication": options.Brokers, "MinInSync": options.MinInSync,
 		"ServerPEM": "", "CAPEM": "", "User": "", "Password": Password, "Authorize": options.Authorize,
-		"SASLListeners": []string{"sasl", "sasltls"},
+		"SASLListeners": []string{"sasl", "sasltls"}, "InterBroker": plainListener,
+	}
+	if len(options.Between) > 0 {
+		values["InterBroker"] = betweenListener
 	}
 	if options.TLS {
 		values["ServerPEM"], values["CAPEM"] = filepath.Join(clusterDir, serverFile), filepath.Join(clusterDir, caFile)
@@ -116,6 +130,8 @@ func (b *broker) configure(clusterDir string, voters []string, options Options) 
 	}
 	return errors.Join(parsed.Execute(file, values), file.Close())
 }
+
+func (b *broker) controllerAddress() string { return fmt.Sprintf("127.0.0.1:%d", b.controllerPort) }
 
 func (b *broker) properties() string { return filepath.Join(b.dir, "server.properties") }
 func (b *broker) logPath() string    { return filepath.Join(b.dir, "server.log") }

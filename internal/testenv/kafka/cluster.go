@@ -34,6 +34,12 @@ type Options struct {
 	// Through adds a plain listener that gives clients these host:port, one a
 	// broker, in place of its own: those of links that can be disturbed.
 	Through []string
+	// Between and Quorum are the same for what brokers say to each other: as those
+	// that replicate, and as the controllers that elect one of them.
+	Between, Quorum []string
+	// Wire is called when all ports are chosen and no broker runs yet: to make the
+	// links that lead there. Nil: there are none.
+	Wire func(*Cluster) error
 	// Optimize lets the JVM compile for throughput instead of a quick start:
 	// for benchmarks.
 	Optimize bool
@@ -117,6 +123,11 @@ func (c *Cluster) launch(ctx context.Context) error {
 	if c.brokers, err = newBrokers(c.dir, c.options); err != nil {
 		return err
 	}
+	if c.options.Wire != nil {
+		if err := c.options.Wire(c); err != nil {
+			return err
+		}
+	}
 	clusterID := strings.ReplaceAll(uuid.NewString(), "-", "")[:22]
 	each, eachCtx := errgroup.WithContext(ctx)
 	for _, b := range c.brokers {
@@ -141,6 +152,12 @@ func (c *Cluster) SASLTLSAddress(i int) string { return c.seeds(saslTLSListener)
 
 // ThroughAddress is where broker i (from 0) listens for what comes through its link.
 func (c *Cluster) ThroughAddress(i int) string { return c.seeds(throughListener)[i] }
+
+// BetweenAddress is where broker i (from 0) listens for the other brokers.
+func (c *Cluster) BetweenAddress(i int) string { return c.seeds(betweenListener)[i] }
+
+// QuorumAddress is where broker i (from 0) listens as a controller.
+func (c *Cluster) QuorumAddress(i int) string { return c.brokers[i].controllerAddress() }
 
 // Config reaches the plain listener.
 func (c *Cluster) Config() platform.Config { return platform.Config{Brokers: c.seeds(plainListener)} }
