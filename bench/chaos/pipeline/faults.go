@@ -42,6 +42,9 @@ func (s *site) faults() []fault {
 		{"crowd", crowd},
 	}
 	all = append(all, networkFaults()...)
+	if s.shifted != "" {
+		all = append(all, fault{clockJumped, jumpClock})
+	}
 	if s.disk != nil {
 		all = append(all, fault{"disk-full", fillDisk})
 	}

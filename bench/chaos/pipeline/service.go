@@ -12,8 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/testenv/clock"
 	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
@@ -26,6 +28,8 @@ type service struct {
 	log     string
 	command func() *exec.Cmd
 	fell    func(why string) // is told when it ends by itself
+
+	setClock atomic.Pointer[clock.Clock] // of the process that is started next; nil: the machine's
 
 	mu      sync.Mutex
 	process *process.Process

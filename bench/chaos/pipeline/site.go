@@ -48,6 +48,7 @@ type site struct {
 	load     *load
 	postgres *testpostgres.Server
 	disk     *disk.Disk // nil where this machine can make none
+	shifted  string     // a gmctl whose clock can be set; empty: there is none
 	kafka    *kafka.Cluster
 	apis     []*service
 	relays   []*service
@@ -82,6 +83,7 @@ func newSite(ctx context.Context, o Options) (s *site, err error) {
 			s = nil
 		}
 	}()
+	s.buildShifted(ctx)
 	if err := s.startPostgres(ctx); err != nil {
 		return s, err
 	}
@@ -222,9 +224,16 @@ func (s *site) service(name, address, command string, args ...string) (*service,
 		fell: func(why string) { s.ledger.violate("%s", why) },
 	}
 	started.command = func() *exec.Cmd {
-		cmd := exec.Command(s.Gmctl, append([]string{"serve", command, "--listen", address}, args...)...)
+		program := s.Gmctl
+		if set := started.setClock.Load(); set != nil {
+			program = set.Program
+		}
+		cmd := exec.Command(program, append([]string{"serve", command, "--listen", address}, args...)...)
 		cmd.Dir = s.dir
 		cmd.Env = append(os.Environ(), "GMCTL_DATABASE_URL="+through.String(), "HOME="+s.dir)
+		if set := started.setClock.Load(); set != nil {
+			cmd.Env = append(cmd.Env, set.Env())
+		}
 		return cmd
 	}
 	return started, link, nil
