@@ -103,11 +103,12 @@ func (s *service) terminate(grace time.Duration) error {
 	return nil
 }
 
-// age is how long the present process lives, and its id.
+// age is how long the present process lives, and its id; 0 where there is none, or it
+// was told to end.
 func (s *service) age() (pid int, age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process == nil || s.process.Ended() {
+	if s.process == nil || s.killed || s.process.Ended() {
 		return 0, 0
 	}
 	return s.process.PID(), time.Since(s.since)
