@@ -33,6 +33,7 @@ const (
 // before now. What an event is follows from its number.
 type past struct {
 	rows          int64
+	again         int64 // the first that any returns
 	start, stepMs int64 // Unix milliseconds
 }
 
@@ -63,7 +64,14 @@ func (p *past) appendEvent(b []byte, n int64) []byte {
 // from each other.
 func (p *past) any(n int) int64 {
 	const golden = 2_654_435_761 // a prime: its multiples come to each number before to one again
-	return int64(n) * golden % p.rows
+	return p.again + int64(n)*golden%(p.rows-p.again)
+}
+
+// lastDay is the same past, of which any returns events of the last day only.
+func (p *past) lastDay() *past {
+	day := *p
+	day.again = p.rows - p.rows/pastDays
+	return &day
 }
 
 // days calls work with each UTC day of the past, and the numbers of its events.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 
 	platform "github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/kafka"
@@ -111,9 +112,11 @@ type site struct {
 func (g *grounds) on(ctx context.Context, work func(*site) error) (err error) {
 	g.count++
 	name := fmt.Sprintf("bench_%d", g.count)
-	if err := g.administer(ctx, "CHECKPOINT"); err != nil { // what others have written is not written back meanwhile
+	// What others have written, into Kafka's logs too, is not written back meanwhile.
+	if err := g.administer(ctx, "CHECKPOINT"); err != nil {
 		return err
 	}
+	unix.Sync()
 	if err := g.administer(ctx, "CREATE DATABASE "+name+" OWNER gamemetrics"); err != nil {
 		return err
 	}
