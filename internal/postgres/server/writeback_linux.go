@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// writeBackEach is a pause between two: the disk is busy for some milliseconds with
-	// what a busy server writes meanwhile, and commits wait.
+	// writeBackEach is how often the pages of a file are written. The files have their
+	// turns in it: commits wait while the disk is busy with one, a millisecond or two.
 	writeBackEach = 400 * time.Millisecond
 	// growingEach is how often it is looked for files that are written to.
 	growingEach = 2 * time.Second
@@ -25,22 +25,23 @@ const (
 // PostgreSQL's *_flush_after settings do the same for its other writes. What
 // vm.dirty_background_bytes would do for the whole machine is not ours to set.
 func writeBack(dataDir string, done <-chan struct{}) {
-	tick := time.NewTicker(writeBackEach)
-	defer tick.Stop()
 	var growing []string
 	var looked time.Time
-	for {
+	wait := time.NewTimer(writeBackEach)
+	defer wait.Stop()
+	for next := 0; ; next++ {
 		select {
 		case <-done:
 			return
-		case now := <-tick.C:
+		case now := <-wait.C:
 			if now.Sub(looked) >= growingEach {
 				growing, looked = filesWritten(dataDir, now.Add(-2*growingEach)), now
 			}
 		}
-		for _, name := range growing {
-			writeBackFile(name)
+		if len(growing) > 0 {
+			writeBackFile(growing[next%len(growing)])
 		}
+		wait.Reset(writeBackEach / time.Duration(max(1, len(growing))))
 	}
 }
 
