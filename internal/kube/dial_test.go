@@ -16,6 +16,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -37,10 +38,11 @@ func TestDial(t *testing.T) {
 	}))
 	defer server.Close()
 	name, wanted := set(t, client, together(namespace, deployment("web", "registry/web:1", "64Mi", 1), service))
-	apply(t, client, name, wanted)
+	apply(t, client, name, []*unstructured.Unstructured{wanted[0], wanted[2]})
 	if _, err := client.Dial(t.Context(), name, "web", 80); err == nil || !strings.Contains(err.Error(), "is ready") {
-		t.Errorf("before it is ready: %v", err)
+		t.Errorf("the service has no pod yet: %v", err)
 	}
+	apply(t, client, name, wanted)
 	if err := client.Wait(t.Context(), wanted, &updates{}); err != nil {
 		t.Fatal(err)
 	}
