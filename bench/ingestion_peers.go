@@ -43,7 +43,7 @@ func peerFlags() *peer {
 	return p
 }
 
-const insertOne = `INSERT INTO events (event_id, player_id, event_type, "timestamp", metadata, received_at)
+const insertOne = `INSERT INTO events (event_id, player_id, event_type, "timestamp", metadata_json, received_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`
 
 // peerConnections is the size of a peer's pool: PostgreSQL shares the sync of

@@ -20,7 +20,7 @@ import (
 
 // The names of what copyRows gives COPY.
 func copied() []string {
-	return []string{"event_id", "player_id", "event_type", "timestamp", "metadata", "received_at"}
+	return []string{"event_id", "player_id", "event_type", "timestamp", "metadata_json", "received_at"}
 }
 
 // migrate makes the schema, and the partition of today.

@@ -18,7 +18,7 @@ BEGIN
              LATERAL (SELECT timestamptz 'epoch' + ms * interval '1 millisecond' AS at) moment
     $insert$, partition) USING first, behind, start_ms, step_ms, players;
     EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (event_id, "timestamp")', partition);
-    EXECUTE format('CREATE INDEX ON %I (xid, seq)', partition);
+    EXECUTE format('CREATE INDEX ON %I (transaction_id, seq)', partition);
     EXECUTE format('CREATE INDEX ON %I (player_id, "timestamp")', partition);
     EXECUTE format('ALTER TABLE events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                    partition, day || ' 00:00:00+00', day + 1 || ' 00:00:00+00');

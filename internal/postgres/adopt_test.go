@@ -37,7 +37,7 @@ func TestAdoptARestoredDatabase(t *testing.T) {
 			}
 			write("old1", "old2")
 			for _, restore := range []string{
-				"UPDATE events SET xid = '1000000000'",
+				"UPDATE events SET transaction_id = '1000000000'",
 				"UPDATE platform SET system_identifier = system_identifier - 1",
 			} {
 				if _, err := pool.Exec(t.Context(), restore); err != nil {

@@ -45,7 +45,7 @@ func appendCopy(b []byte, records []ingestion.Record) []byte {
 		b = appendField(b, r.PlayerID)
 		b = appendField(b, r.EventType)
 		b = appendTime(b, r.Timestamp)
-		b = appendJSONB(b, r.Metadata)
+		b = appendJSON(b, r.Metadata)
 		b = appendTime(b, r.ReceivedAt)
 		b = appendText(b, r.TestRun)
 		b = appendText(b, r.Game)
@@ -80,14 +80,12 @@ func appendTime(b []byte, at time.Time) []byte {
 	return binary.BigEndian.AppendUint64(append(b, 0, 0, 0, 8), uint64(at.UnixMicro()-epoch))
 }
 
-// appendJSONB appends a jsonb: a version, and text.
-func appendJSONB(b, value []byte) []byte {
+// appendJSON appends a json, which is its text; nil is NULL.
+func appendJSON(b, value []byte) []byte {
 	if value == nil {
 		return appendNull(b)
 	}
-	const version = 1
-	b = append(binary.BigEndian.AppendUint32(b, uint32(len(value)+1)), version)
-	return append(b, value...)
+	return appendField(b, value)
 }
 
 // buffers are used again by the writes to come. The zero value is ready.

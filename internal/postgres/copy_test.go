@@ -48,7 +48,7 @@ func TestBothWaysStoreTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, own := range []string{"event_id", "xid", "seq"} {
+		for _, own := range []string{"event_id", "transaction_id", "seq"} {
 			delete(found, own)
 		}
 		return found
@@ -61,7 +61,7 @@ func TestBothWaysStoreTheSame(t *testing.T) {
 	if got := row(full.EventID); got["game"] != "chess" || !got["timestamp"].(time.Time).Equal(full.Timestamp) || !got["sent_at"].(time.Time).Equal(full.SentAt) {
 		t.Errorf("the row is %v", got)
 	}
-	if n := count(t, pool, "SELECT count(*) FROM events WHERE sent_at IS NULL AND game IS NULL AND test_run IS NULL AND traffic IS NULL AND traceparent IS NULL AND metadata IS NULL"); n != 2 {
+	if n := count(t, pool, "SELECT count(*) FROM events WHERE sent_at IS NULL AND game IS NULL AND test_run IS NULL AND traffic IS NULL AND traceparent IS NULL AND metadata_json IS NULL"); n != 2 {
 		t.Errorf("%d bare events, want 2", n)
 	}
 }

@@ -27,18 +27,18 @@ func binaryFormat(columns int) pgx.QueryResultFormats {
 }
 
 // eventColumns is how many columns next.sql gives.
-const eventColumns = 13
+const eventColumns = 14
 
 // eventRows decodes the rows of next.sql.
 type eventRows struct {
 	names    map[string]string // of players, types and games: a batch has each many times
-	metadata []byte            // of the row at hand
+	metadata []byte            // of the row at hand, if they are jsonb
 }
 
 const namesKept = 10_000
 
-// event decodes one row into e, which keeps nothing of raw, and its metadata until
-// the next row.
+// event decodes one row into e, which keeps nothing of raw but its metadata, and those
+// until the next row.
 func (r *eventRows) event(raw [][]byte, e *relay.Event) error {
 	if len(raw) != eventColumns {
 		return fmt.Errorf("a row of events has %d columns, not %d", len(raw), eventColumns)
@@ -52,7 +52,10 @@ func (r *eventRows) event(raw [][]byte, e *relay.Event) error {
 	e.EventID = uuid.UUID(raw[2])
 	e.PlayerID, e.EventType = r.name(raw[3]), r.name(raw[4])
 	e.Timestamp, e.ReceivedAt = instant(raw[5]), instant(raw[7])
-	e.Metadata = r.compact(raw[6])
+	e.Metadata = raw[6]
+	if e.Metadata == nil {
+		e.Metadata = r.compact(raw[13])
+	}
 	e.TestRun, e.TraceParent = r.name(raw[8]), string(raw[12])
 	e.Origin = event.Origin{Game: r.name(raw[9]), SentAt: instant(raw[10]), Traffic: event.Traffic(r.name(raw[11]))}
 	return nil

@@ -272,7 +272,7 @@ func TestNextReadsEachPartitionByItsIndex(t *testing.T) {
 		if !strings.Contains(plan, "Merge Append") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort  (") {
 			t.Errorf("analyzed=%v:\n%s", analyzed, plan)
 		}
-		if partitions, conditions := strings.Count(plan, "Index Scan using events_"), strings.Count(plan, "Index Cond: ((ROW(xid, seq) > ROW("); partitions < 20 || partitions != conditions {
+		if partitions, conditions := strings.Count(plan, "Index Scan using events_"), strings.Count(plan, "Index Cond: ((ROW(transaction_id, seq) > ROW("); partitions < 20 || partitions != conditions {
 			t.Errorf("%d index scans, %d with the cursor as their condition:\n%s", partitions, conditions, plan)
 		}
 		plan, err = postgres.ExplainShared(t.Context(), sourceOf(t, pool))
@@ -282,7 +282,7 @@ func TestNextReadsEachPartitionByItsIndex(t *testing.T) {
 		if strings.Count(plan, "Merge Append") != 2 || strings.Contains(plan, "Seq Scan on events") || strings.Contains(plan, "Sort  (") {
 			t.Errorf("lanes, analyzed=%v:\n%s", analyzed, plan)
 		}
-		if backward, bounded := strings.Count(plan, "Index Scan Backward using events_"), strings.Count(plan, "AND (ROW(xid, seq) <= ROW("); backward < 20 || bounded < 20 {
+		if backward, bounded := strings.Count(plan, "Index Scan Backward using events_"), strings.Count(plan, "AND (ROW(transaction_id, seq) <= ROW("); backward < 20 || bounded < 20 {
 			t.Errorf("%d partitions are read from their end, %d between two positions:\n%s", backward, bounded, plan)
 		}
 	}

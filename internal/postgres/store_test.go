@@ -78,7 +78,7 @@ func TestWriteStoresEachEventOnce(t *testing.T) {
 		t.Errorf("woken %d times, want once for each write that stored something new", woken)
 	}
 	var testRun string
-	if err := pool.QueryRow(t.Context(), "SELECT test_run FROM events WHERE event_id = $1 AND metadata IS NULL", c.EventID).Scan(&testRun); err != nil || testRun != "run-7" {
+	if err := pool.QueryRow(t.Context(), "SELECT test_run FROM events WHERE event_id = $1 AND metadata_json IS NULL", c.EventID).Scan(&testRun); err != nil || testRun != "run-7" {
 		t.Errorf("test_run %q, %v", testRun, err)
 	}
 }
@@ -156,7 +156,7 @@ func TestWriteKeepsTheOrderOfAGroup(t *testing.T) {
 	if _, err := store.Write(t.Context(), group); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := pool.Query(t.Context(), "SELECT player_id FROM events ORDER BY xid, seq")
+	rows, err := pool.Query(t.Context(), "SELECT player_id FROM events ORDER BY transaction_id, seq")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,10 +176,10 @@ func TestWriteKeepsTheOrderOfAGroup(t *testing.T) {
 func TestWriteTellsBadDataFromABadStore(t *testing.T) {
 	pool := migrated(t)
 	store := postgres.NewStore(pool, nil)
-	nul := record("p1", time.Now())
-	nul.Metadata = json.RawMessage(`{"a":"\u0000"}`)
-	if _, err := store.Write(t.Context(), []ingestion.Record{record("p", time.Now()), nul}); !errors.Is(err, ingestion.ErrUnstorable) {
-		t.Errorf("a NUL in metadata: %v, want ErrUnstorable", err)
+	broken := record("p1", time.Now())
+	broken.Metadata = json.RawMessage(`{"a":`)
+	if _, err := store.Write(t.Context(), []ingestion.Record{record("p", time.Now()), broken}); !errors.Is(err, ingestion.ErrUnstorable) {
+		t.Errorf("metadata that are no JSON: %v, want ErrUnstorable", err)
 	}
 	if n := count(t, pool, "SELECT count(*) FROM events"); n != 0 {
 		t.Errorf("%d rows of a refused group are stored", n)

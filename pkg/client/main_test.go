@@ -114,7 +114,7 @@ func beServer(args []string) error {
 // events in the order in which they were stored.
 func (p *platform) stored(t *testing.T) (times map[string]int, order map[string][]int) {
 	t.Helper()
-	rows, err := p.pool.Query(t.Context(), `SELECT event_id::text, player_id, (metadata->>'n')::int FROM events ORDER BY xid, seq`)
+	rows, err := p.pool.Query(t.Context(), `SELECT event_id::text, player_id, (metadata_json->>'n')::int FROM events ORDER BY transaction_id, seq`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestAnImportKilledForRealStoresEachLineOnce(t *testing.T) {
 		t.Fatalf("seed %d: the last run: %v\n%s", seed, err, output)
 	}
 	var stored, distinct int
-	if err := pool.QueryRow(t.Context(), "SELECT count(*), count(DISTINCT metadata->>'line') FROM events").Scan(&stored, &distinct); err != nil {
+	if err := pool.QueryRow(t.Context(), "SELECT count(*), count(DISTINCT metadata_json->>'line') FROM events").Scan(&stored, &distinct); err != nil {
 		t.Fatal(err)
 	}
 	if stored != lines-rejected || distinct != stored || kills == 0 {

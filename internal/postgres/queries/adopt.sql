@@ -2,8 +2,8 @@
 -- ids for all its events and the outbox that lie before those of every event to come.
 LOCK TABLE events, outbox IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL statement_timeout = 0;
-UPDATE events SET xid = pg_current_xact_id();
-UPDATE outbox SET xid = pg_current_xact_id();
+UPDATE events SET transaction_id = pg_current_xact_id();
+UPDATE outbox SET transaction_id = pg_current_xact_id();
 UPDATE platform
 SET database_id = gen_random_uuid(),
     system_identifier = c.system_identifier,

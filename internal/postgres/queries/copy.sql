@@ -1,2 +1,2 @@
-COPY events (event_id, player_id, event_type, "timestamp", metadata, received_at, test_run, game, sent_at, traffic, traceparent)
+COPY events (event_id, player_id, event_type, "timestamp", metadata_json, received_at, test_run, game, sent_at, traffic, traceparent)
 FROM STDIN (FORMAT binary)

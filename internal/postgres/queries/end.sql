@@ -3,10 +3,10 @@
 WITH later AS (
     SELECT from_xid, from_seq FROM relay_epochs WHERE stream = 'events' AND epoch > $1 ORDER BY epoch LIMIT 1
 ), final AS (
-    SELECT xid, seq, event_id
+    SELECT transaction_id AS xid, seq, event_id
     FROM events
-    WHERE xid < least(pg_snapshot_xmin(pg_current_snapshot()), (SELECT from_xid FROM later))
-    ORDER BY xid DESC, seq DESC
+    WHERE transaction_id < least(pg_snapshot_xmin(pg_current_snapshot()), (SELECT from_xid FROM later))
+    ORDER BY transaction_id DESC, seq DESC
     LIMIT 1
 )
 SELECT coalesce(final.xid, '0'), coalesce(final.seq, 0), coalesce(final.event_id, '00000000-0000-0000-0000-000000000000'),

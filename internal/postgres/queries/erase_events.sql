@@ -5,9 +5,9 @@ WITH doomed AS (
 ), deleted AS (
     DELETE FROM events e USING doomed d
     WHERE e.event_id = d.event_id AND e."timestamp" = d."timestamp" AND e.player_id = $1
-    RETURNING e.xid, e.seq, e.event_id
+    RETURNING e.transaction_id, e.seq, e.event_id
 ), kept AS (
-    INSERT INTO erased_events (xid, seq, event_id) SELECT xid, seq, event_id FROM deleted ON CONFLICT DO NOTHING
+    INSERT INTO erased_events (xid, seq, event_id) SELECT transaction_id, seq, event_id FROM deleted ON CONFLICT DO NOTHING
 )
 UPDATE erasures SET events = events + (SELECT count(*) FROM deleted)
 WHERE id = $3

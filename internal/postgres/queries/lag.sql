@@ -2,9 +2,9 @@
 -- since, where that is not all of them. And how old the first of them is.
 WITH counted AS (
     SELECT count(*) AS rows
-    FROM (SELECT FROM {stream} WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT $3) unpublished
+    FROM (SELECT FROM {stream} WHERE (transaction_id, seq) > ($1::xid8, $2::bigint) ORDER BY transaction_id, seq LIMIT $3) unpublished
 ), oldest AS (
-    SELECT {since} FROM {stream} WHERE (xid, seq) > ($1::xid8, $2::bigint) ORDER BY xid, seq LIMIT 1
+    SELECT {since} FROM {stream} WHERE (transaction_id, seq) > ($1::xid8, $2::bigint) ORDER BY transaction_id, seq LIMIT 1
 )
 SELECT CASE WHEN rows < $3 THEN rows ELSE greatest(rows, pg_sequence_last_value('{stream}_seq') - $2) END,
        rows >= $3,

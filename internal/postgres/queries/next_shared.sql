@@ -1,8 +1,8 @@
 -- As next.sql, for lane $4 of $5: up to ($6, $7), which end.sql has told before.
-SELECT xid, seq, event_id, player_id, event_type, "timestamp", metadata, received_at, test_run, game, sent_at, traffic, traceparent
+SELECT transaction_id, seq, event_id, player_id, event_type, "timestamp", metadata_json, received_at, test_run, game, sent_at, traffic, traceparent, metadata
 FROM events
-WHERE (xid, seq) > ($1::xid8, $2::bigint)
-  AND (xid, seq) <= ($6::xid8, $7::bigint)
+WHERE (transaction_id, seq) > ($1::xid8, $2::bigint)
+  AND (transaction_id, seq) <= ($6::xid8, $7::bigint)
   AND (hashtextextended(player_id, 0) & 9223372036854775807) % $5::bigint = $4::bigint
-ORDER BY xid, seq
+ORDER BY transaction_id, seq
 LIMIT $3

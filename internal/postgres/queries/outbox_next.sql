@@ -1,6 +1,6 @@
-SELECT xid, seq, id, topic, player_id, value, headers, created_at
+SELECT transaction_id, seq, id, topic, player_id, value, headers, created_at
 FROM outbox
-WHERE (xid, seq) > ($1::xid8, $2::bigint)
-  AND xid < pg_snapshot_xmin(pg_current_snapshot()) -- no transaction before these is still open
-ORDER BY xid, seq
+WHERE (transaction_id, seq) > ($1::xid8, $2::bigint)
+  AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) -- no transaction before these is still open
+ORDER BY transaction_id, seq
 LIMIT $3

@@ -1,6 +1,6 @@
 -- The rejected events that are final behind a position, in commit order.
 SELECT (convert_from(value, 'UTF8')::jsonb->>'eventId')::uuid, player_id,
-       coalesce((convert_from(value, 'UTF8')::jsonb->'metadata'->>'n')::integer, 0), xid, seq
+       coalesce((convert_from(value, 'UTF8')::jsonb->'metadata'->>'n')::integer, 0), transaction_id, seq
 FROM outbox
-WHERE topic = 'dlq.events' AND (xid, seq) > ($1::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, seq
+WHERE topic = 'dlq.events' AND (transaction_id, seq) > ($1::xid8, $2::bigint) AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY transaction_id, seq

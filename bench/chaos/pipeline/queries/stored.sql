@@ -1,5 +1,5 @@
 -- The events that are final behind a position, in commit order.
-SELECT event_id, player_id, coalesce((metadata->>'n')::integer, 0), xid, seq
+SELECT event_id, player_id, coalesce((metadata_json->>'n')::integer, 0), transaction_id, seq
 FROM events
-WHERE (xid, seq) > ($1::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, seq
+WHERE (transaction_id, seq) > ($1::xid8, $2::bigint) AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY transaction_id, seq

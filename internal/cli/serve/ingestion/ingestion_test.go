@@ -56,7 +56,7 @@ func TestServeStoresEvents(t *testing.T) {
 	if err := json.Unmarshal([]byte(answer), &accepted); status != 201 || err != nil {
 		t.Fatalf("the answer is %d %s", status, answer)
 	}
-	if n := count(t, dsn, `SELECT count(*) FROM events WHERE event_id = $1 AND player_id = 'p1' AND metadata->>'level' = '7'`, accepted.EventID); n != 1 {
+	if n := count(t, dsn, `SELECT count(*) FROM events WHERE event_id = $1 AND player_id = 'p1' AND metadata_json->>'level' = '7'`, accepted.EventID); n != 1 {
 		t.Errorf("the event is there %d times", n)
 	}
 	if status, answer = s.Post(t, eventapi.BatchPath, "["+event("p2", "{}")+`,{},`+event("p2", "null")+"]"); status != 207 {
