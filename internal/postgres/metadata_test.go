@@ -51,10 +51,11 @@ func TestMetadataInTheColumnOfBefore(t *testing.T) {
 	if read := next(t, sourceOf(t, pool), relay.Position{}, 10); len(read) != 1 || string(read[0].Metadata) != string(sent.Metadata) {
 		t.Errorf("to be published: %v", read)
 	}
-	other := sent
+	none, other := sent, sent
+	none.Metadata = nil
 	other.Metadata = json.RawMessage(`{"name":"a, b","level":4}`)
-	outcomes, err := store.Write(t.Context(), []ingestion.Record{sent, other})
-	if diff := cmp.Diff([]ingestion.Outcome{ingestion.Duplicate, ingestion.Conflict(false, false, true)}, outcomes); err != nil || diff != "" {
+	outcomes, err := store.Write(t.Context(), []ingestion.Record{sent, other, none})
+	if diff := cmp.Diff([]ingestion.Outcome{ingestion.Duplicate, ingestion.Conflict(false, false, true), ingestion.Conflict(false, false, true)}, outcomes); err != nil || diff != "" {
 		t.Errorf("%v: %s", err, diff)
 	}
 }

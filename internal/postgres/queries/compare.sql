@@ -2,7 +2,7 @@
 -- no row where nothing is. LIMIT has each looked up by its key, in the one
 -- partition of its day, whatever the planner thinks of their number.
 SELECT u.place, s.player_id <> u.player_id, s.event_type <> u.event_type,
-       s.metadata_json::text IS DISTINCT FROM u.metadata -- mostly they are the same, and need no parsing
+       coalesce(s.metadata_json::text, s.metadata::text) IS DISTINCT FROM u.metadata -- mostly they are the same, and need no parsing
        AND coalesce(s.metadata_json::jsonb, s.metadata) IS DISTINCT FROM u.metadata::jsonb
 FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[])
     AS u (place, event_id, occurred_at, player_id, event_type, metadata)
