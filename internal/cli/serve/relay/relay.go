@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -121,6 +122,9 @@ func (o *Options) validate() error {
 		return service.Usage("--lease must be a second or more", "leave it out for its default")
 	case o.Lane == "":
 		return service.Usage("--lane must not be empty", "leave it out for its default")
+	case o.Lane == postgres.OutboxLane || strings.HasPrefix(o.Lane, relay.DefaultLane+"-"):
+		// the position under that name is of other events
+		return service.Usage(fmt.Sprintf("--lane %s is a name that the relay gives to lanes of its own", o.Lane), "choose another one, or leave it out")
 	case o.Lanes < 0 || o.Lanes > relay.MostLanes:
 		return service.Usage(fmt.Sprintf("--lanes must be 1 to %d", relay.MostLanes), "leave it out to keep the database's number")
 	case o.Lanes > 0 && o.Lane != relay.DefaultLane:
