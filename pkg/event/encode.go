@@ -140,6 +140,8 @@ func storedID(raw jsontext.Value, bad *Invalid) uuid.UUID {
 	id, err := uuid.ParseBytes(text)
 	if err != nil {
 		bad.add("eventId", CodeInvalidFormat, fmt.Sprintf("must be a UUID: %v", err))
+	} else if id == uuid.Nil {
+		bad.add("eventId", CodeInvalidFormat, "must not be the nil UUID") // which is written as no id
 	}
 	return id
 }
