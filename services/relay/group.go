@@ -275,6 +275,9 @@ const (
 	gateRead = time.Second
 )
 
+// errNoCursors is that Kafka does not say how far the lanes are.
+var errNoCursors = errors.New("the lanes' cursors cannot be read")
+
 // await returns when the lane may publish: it has done so before, or all lanes of
 // the layout before have written their last cursor. That is final: whoever begins
 // such a lane again reads it, and ends.
@@ -286,12 +289,16 @@ func (p *place) await(ctx context.Context, r *Relay) error {
 			p.group.work(missing...) // also where Kafka does not say: one of them may be why
 		}
 		switch {
-		case len(missing) == 0 || err != nil && time.Since(answered) > startTimeout:
-			return err
+		case err == nil && len(missing) == 0:
+			return nil
 		case err == nil:
 			answered = time.Now()
+		case !errors.Is(err, errNoCursors) || time.Since(answered) > startTimeout:
+			return err
 		}
-		r.waitingFor(missing[0].Lane())
+		if len(missing) > 0 {
+			r.waitingFor(missing[0].Lane())
+		}
 		wait(ctx, gatePause)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -300,7 +307,8 @@ func (p *place) await(ctx context.Context, r *Relay) error {
 	return nil
 }
 
-// look sets from and clear, and returns the lanes that have yet to finish.
+// look sets from and clear, and returns the lanes that have yet to finish; with
+// errNoCursors those that may be why it is not known.
 func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -323,7 +331,7 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	}
 	known, err := p.group.cursors.read(ctx, gateRead)
 	if err != nil {
-		return lanesOf(*before), err
+		return p.suspects(ctx, *before, layouts), fmt.Errorf("%w: %w", errNoCursors, err)
 	}
 	if known[cursorKey(database.ID, p.Lane())] != nil {
 		p.clear = false
@@ -358,6 +366,20 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	}
 	p.from = own.From
 	return nil, nil
+}
+
+// suspects are the lanes of the layout before, one of which may be why Kafka does not
+// say how far they are. Where it is known that the lane's own layout has ended, those
+// have as well: of many past layouts not all are begun anew because Kafka is slow.
+func (p *place) suspects(ctx context.Context, before Layout, layouts []Layout) []Part {
+	next := slices.IndexFunc(layouts, func(l Layout) bool { return l.Epoch == p.Epoch }) + 1
+	if next < len(layouts) {
+		note, err := p.group.source.Noted(ctx, p.Lane())
+		if err == nil && !note.Published.Before(layouts[next].From) {
+			return nil
+		}
+	}
+	return lanesOf(before)
 }
 
 // lostLayout explains that Kafka knows of a change of the layout that the database

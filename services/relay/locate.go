@@ -15,8 +15,9 @@ import (
 
 // locate sets where to publish from, and tells why there. Without a cursor that is
 // the start, unless the lane has published to these very topics: then the cursor
-// is lost, and everything would be published again.
-func (s *session) locate(ctx context.Context, cursor *Cursor) (why string, err error) {
+// is lost, and everything would be published again. The note is older than the cursor:
+// what it says is published, by whomever, was in Kafka when that was asked.
+func (s *session) locate(ctx context.Context, cursor *Cursor, note Note) (why string, err error) {
 	r := s.relay
 	if r.cfg.Lanes != nil {
 		if s.topics, err = topicIDs(ctx, kadm.NewClient(s.client), r.cfg.Topics); err != nil {
@@ -47,10 +48,6 @@ func (s *session) locate(ctx context.Context, cursor *Cursor) (why string, err e
 			return "", err
 		}
 	}
-	note, err := r.cfg.Lanes.Noted(ctx, r.cfg.Lane)
-	if err != nil {
-		return "", err
-	}
 	known := slices.ContainsFunc(note.Topics, func(id uuid.UUID) bool { return slices.Contains(s.topics, id) })
 	switch {
 	case !s.at.Before(note.Published):
@@ -62,6 +59,14 @@ func (s *session) locate(ctx context.Context, cursor *Cursor) (why string, err e
 		return "the lost cursor was adopted", nil
 	}
 	return "", r.refuse(note)
+}
+
+// noted is what the database knows of the lane.
+func (r *Relay) noted(ctx context.Context) (Note, error) {
+	if r.cfg.Lanes == nil {
+		return Note{}, nil
+	}
+	return r.cfg.Lanes.Noted(ctx, r.cfg.Lane)
 }
 
 func (r *Relay) refuse(note Note) error {

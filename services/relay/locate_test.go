@@ -1,8 +1,10 @@
 package relay_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,3 +253,38 @@ func TestALostCursorWithApacheKafka(t *testing.T) {
 	remake(t, cfg, topics.RelayCursor, topics.EventsRaw)
 	s.audited(cfg)
 }
+
+// slowNote is Lanes whose answers about a lane are late.
+type slowNote struct {
+	relay.Lanes
+	meanwhile func()
+}
+
+func (s slowNote) Noted(ctx context.Context, lane string) (relay.Note, error) {
+	s.meanwhile()
+	return s.Lanes.Noted(ctx, lane)
+}
+
+// Two relays begin a lane. While one asks, the other publishes, which the first must
+// not take for a loss of the cursor: it has read before that there was none.
+func TestALaneBegunTwiceHasItsCursor(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(20)
+	var once sync.Once
+	slow := slowNote{s.source, func() { once.Do(func() { s.publish(cfg) }) }}
+	r := start(t, relay.Config{Source: s.source, Lanes: courtesy{slow}, Kafka: cfg, Batch: 10, Lease: time.Second})
+	await(t, "it goes on behind the other one", func() bool { return r.Status().State == relay.Running })
+	s.write(5)
+	events := stored(t, s.dsn)
+	await(t, "all is published", func() bool { return r.Status().Cursor == events[len(events)-1].Position })
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+}
+
+// courtesy is Lanes that give the lane to everyone.
+type courtesy struct{ relay.Lanes }
+
+func (courtesy) Claim(_ context.Context, c relay.Claim) (string, error) { return c.Holder, nil }

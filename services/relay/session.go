@@ -103,11 +103,15 @@ func (r *Relay) connect(ctx context.Context) (*session, error) {
 func (s *session) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	note, err := s.relay.noted(ctx)
+	if err != nil {
+		return err
+	}
 	cursor, err := s.resume(ctx)
 	if err != nil {
 		return err
 	}
-	why, err := s.locate(ctx, cursor)
+	why, err := s.locate(ctx, cursor, note)
 	if err != nil {
 		return err
 	}
