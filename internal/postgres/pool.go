@@ -84,6 +84,7 @@ func sessionSettings(cfg Config) map[string]string {
 		"synchronous_commit":                  "on", // an answered event is on disk
 		"statement_timeout":                   milliseconds(StatementTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(IdleInTxTimeout),
+		"jit":                                 "off", // half a second of CPU to compile what runs for a millisecond
 	}
 	if cfg.Application != "" {
 		settings["application_name"] = cfg.Application

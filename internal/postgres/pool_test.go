@@ -71,7 +71,7 @@ func TestSessionsAreDurableAndBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	pool = opened(t, dsn)
-	for setting, want := range map[string]string{"synchronous_commit": "on", "TimeZone": "UTC", "application_name": "gmctl", "statement_timeout": "30s"} {
+	for setting, want := range map[string]string{"synchronous_commit": "on", "TimeZone": "UTC", "application_name": "gmctl", "statement_timeout": "30s", "jit": "off"} {
 		var got string
 		if err := pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %q, want %q (%v)", setting, got, want, err)

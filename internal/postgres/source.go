@@ -48,7 +48,6 @@ func sourceSettings() map[string]string {
 		"enable_seqscan":    "off",
 		"enable_bitmapscan": "off",
 		"enable_sort":       "off",
-		"jit":               "off",
 	}
 }
 
