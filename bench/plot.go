@@ -18,7 +18,7 @@ var throughputSVG string
 // The measures of a panel, in pixels.
 const (
 	panelWidth, panelHeight = 440.0, 300.0
-	panelGap                = 90.0
+	panelGap                = 120.0
 	marginLeft, marginTop   = 70.0, 60.0
 	textHeight              = 15.0
 )
@@ -55,7 +55,7 @@ func draw(curves []curve) ([]byte, error) {
 	for i, c := range curves {
 		p := panel{Left: marginLeft + float64(i)*(panelWidth+panelGap), Width: panelWidth, Height: panelHeight, Title: c.Title}
 		for decade := low; decade <= high; decade++ {
-			p.Y = append(p.Y, mark{panelHeight * (1 - (decade-low)/(high-low)), fmt.Sprintf("%g ms", math.Pow(10, decade))})
+			p.Y = append(p.Y, mark{panelHeight * (1 - (decade-low)/(high-low)), duration(decade)})
 		}
 		right := 0.0
 		for _, point := range c.points {
@@ -110,6 +110,14 @@ func decades(curves []curve) (low, high float64) {
 	}
 	low = math.Floor(math.Log10(max(ms(least), 0.01)))
 	return low, max(math.Ceil(math.Log10(max(ms(most), 0.01))), low+1)
+}
+
+// duration is a power of ten of milliseconds as people read it.
+func duration(decade float64) string {
+	if decade >= 3 {
+		return fmt.Sprintf("%g s", math.Pow(10, decade-3))
+	}
+	return fmt.Sprintf("%g ms", math.Pow(10, decade))
 }
 
 // tick is a round distance that divides up to right into four to ten parts.
