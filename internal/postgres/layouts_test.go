@@ -200,3 +200,27 @@ func TestBacklogAndRetentionWithLanes(t *testing.T) {
 	note("main", two.From)
 	expect("it has yet to begin there", 25, 0)
 }
+
+// Lanes of a later layout are claimed while Kafka cannot be reached, and lane main, which
+// has all that is stored, was never begun: nothing of it is published.
+func TestBacklogAndRetentionBeforeTheFirstLaneBegins(t *testing.T) {
+	pool := migrated(t)
+	store, source := postgres.NewStore(pool, nil), sourceOf(t, pool)
+	for range 10 {
+		if _, err := store.Write(t.Context(), []ingestion.Record{record("p", time.Now().AddDate(0, 0, -9))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setLanes(t, source, 2, true)
+	for _, lane := range []string{"main-1-0", "main-1-1"} {
+		if _, err := source.Claim(t.Context(), relay.Claim{Lane: lane, Holder: "r", For: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := store.Backlog(t.Context()); err != nil || b.Events != 10 {
+		t.Errorf("%d events wait, want 10 (%v)", b.Events, err)
+	}
+	if days, err := postgres.DropPublished(t.Context(), pool, time.Now().AddDate(0, 0, -5)); err != nil || len(days) != 0 {
+		t.Errorf("dropped %v, which nobody has published (%v)", days, err)
+	}
+}

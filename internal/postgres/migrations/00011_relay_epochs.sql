@@ -41,7 +41,7 @@ WITH layout AS (
            CASE WHEN (l.xid, l.seq) < (from_xid, from_seq) THEN from_xid ELSE coalesce(l.xid, from_xid) END AS xid,
            CASE WHEN (l.xid, l.seq) < (from_xid, from_seq) THEN from_seq ELSE coalesce(l.seq, from_seq) END AS seq
     FROM lane FULL JOIN relay_lanes l USING (stream, lane)
-    WHERE epoch > 0 OR l.lane IS NOT NULL
+    WHERE epoch > 0 OR until_xid IS NOT NULL OR l.lane IS NOT NULL
 )
 SELECT stream, lane, epoch, xid, seq,
        coalesce(xid >= until_xid, false)
