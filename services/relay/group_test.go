@@ -221,7 +221,10 @@ func TestLanesWithoutTheirCursors(t *testing.T) {
 			g := s.group(cfg)
 			s.finishes(g)
 			s.lanes(4)
-			s.write(20)
+			s.write(10)
+			s.finishes(g)
+			s.lanes(2) // the layout before has lanes that have ended, too
+			s.write(10)
 			s.finishes(g)
 			if err := g.stop(); err != nil {
 				t.Fatal(err)

@@ -1,15 +1,24 @@
 -- Says where the lane, and with the main one those of all layouts and the outbox, goes
 -- on without a cursor: from the first event, from what is noted, or, rather twice than
--- never, from the first transaction that is still open. A lane that a relay works on is left alone:
--- another one was quicker to adopt it.
+-- never, from the first transaction that is still open; a lane of a past layout from no
+-- further than its end, behind which it would take its history for lost. A lane that a
+-- relay works on is left alone: another one was quicker to adopt it.
 WITH here AS (
     SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text::xid8 AS xid,
            coalesce(pg_sequence_last_value('events_seq'), 0) AS seq
+), new AS (
+    SELECT p.stream, p.lane,
+           CASE WHEN later.from_xid < here.xid THEN later.from_xid ELSE here.xid END AS xid,
+           CASE WHEN later.from_xid < here.xid THEN later.from_seq ELSE here.seq END AS seq
+    FROM here, relay_progress p LEFT JOIN LATERAL (
+        SELECT from_xid, from_seq FROM relay_epochs e WHERE e.stream = p.stream AND e.epoch > p.epoch ORDER BY e.epoch LIMIT 1
+    ) later ON true
 )
 UPDATE relay_lanes l
 SET go_on = $2 <> 'all',
-    xid = CASE WHEN $2 = 'all' THEN '0' WHEN $2 = 'new' AND l.xid < here.xid THEN here.xid ELSE l.xid END,
-    seq = CASE WHEN $2 = 'all' THEN 0 WHEN $2 = 'new' AND l.xid < here.xid THEN here.seq ELSE l.seq END
-FROM here
-WHERE (l.stream = 'events' AND (l.lane = $1 OR $1 = 'main' AND l.lane LIKE 'main-%') OR l.stream = 'outbox' AND $1 = 'main')
+    xid = CASE WHEN $2 = 'all' THEN '0' WHEN $2 = 'new' AND l.xid < new.xid THEN new.xid ELSE l.xid END,
+    seq = CASE WHEN $2 = 'all' THEN 0 WHEN $2 = 'new' AND l.xid < new.xid THEN new.seq ELSE l.seq END
+FROM new
+WHERE l.stream = new.stream AND l.lane = new.lane
+  AND (l.stream = 'events' AND (l.lane = $1 OR $1 = 'main' AND l.lane LIKE 'main-%') OR l.stream = 'outbox' AND $1 = 'main')
   AND (l.holder = '' OR l.held_until < clock_timestamp())
