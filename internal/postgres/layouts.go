@@ -58,8 +58,8 @@ func (s *Source) SetLanes(ctx context.Context, lanes int) (changed bool, err err
 }
 
 // Postpone implements relay.Shared.
-func (s *Source) Postpone(ctx context.Context) error {
-	_, err := s.changeLayouts(ctx, moveLayouts, s.stream)
+func (s *Source) Postpone(ctx context.Context, from relay.Position) error {
+	_, err := s.changeLayouts(ctx, moveLayouts, s.stream, from.Xid, from.Seq)
 	return err
 }
 

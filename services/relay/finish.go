@@ -64,14 +64,15 @@ func (s *session) finish(ctx context.Context, end Position, published bool) erro
 // overrun has the next layout begin later: a relay that knows of no layouts has
 // published events behind its beginning. That is sound, since no lane of it has
 // begun: the last cursor of this one is missing. From then on there is no such relay,
-// it could not read that cursor.
+// it could not read that cursor. Whoever writes that cursor has postponed the layout
+// before; one that was frozen here meanwhile finds it elsewhere, and moves nothing.
 func (s *session) overrun(ctx context.Context, end Position) error {
 	r := s.relay
 	if r.cfg.place.Epoch > 0 {
 		return lostLayout(fmt.Errorf("%w: lane %s has published up to %s, and its layout ends at %s", ErrHistory, r.cfg.Lane, s.at, end))
 	}
 	r.cfg.Log.Warn("a relay of an older version has published events of the next layout, which begins later for that", "end", end.String(), "published", s.at.String())
-	if err := r.cfg.place.group.source.Postpone(ctx); err != nil {
+	if err := r.cfg.place.group.source.Postpone(ctx, end); err != nil {
 		return err
 	}
 	return errAgain
