@@ -321,7 +321,7 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, own, err := neighbours(layouts, p.Epoch)
+	before, own, next, err := neighbours(layouts, p.Epoch)
 	if err != nil {
 		return nil, lostLayout(err)
 	}
@@ -331,7 +331,7 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	}
 	known, err := p.group.cursors.read(ctx, gateRead)
 	if err != nil {
-		return p.suspects(ctx, *before, layouts), fmt.Errorf("%w: %w", errNoCursors, err)
+		return p.suspects(ctx, *before, next), fmt.Errorf("%w: %w", errNoCursors, err)
 	}
 	if known[cursorKey(database.ID, p.Lane())] != nil {
 		p.clear = false
@@ -356,7 +356,7 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	if layouts, err = source.Layouts(ctx); err != nil {
 		return nil, err
 	}
-	if _, own, err = neighbours(layouts, p.Epoch); err != nil {
+	if _, own, _, err = neighbours(layouts, p.Epoch); err != nil {
 		return nil, lostLayout(err)
 	}
 	for _, end := range ends {
@@ -371,11 +371,10 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 // suspects are the lanes of the layout before, one of which may be why Kafka does not
 // say how far they are. Where it is known that the lane's own layout has ended, those
 // have as well: of many past layouts not all are begun anew because Kafka is slow.
-func (p *place) suspects(ctx context.Context, before Layout, layouts []Layout) []Part {
-	next := slices.IndexFunc(layouts, func(l Layout) bool { return l.Epoch == p.Epoch }) + 1
-	if next < len(layouts) {
+func (p *place) suspects(ctx context.Context, before Layout, next *Layout) []Part {
+	if next != nil {
 		note, err := p.group.source.Noted(ctx, p.Lane())
-		if err == nil && !note.Published.Before(layouts[next].From) {
+		if err == nil && !note.Published.Before(next.From) {
 			return nil
 		}
 	}

@@ -286,24 +286,31 @@ func TestLanesOfAnAdoptedDatabase(t *testing.T) {
 	}
 }
 
+// passAChange has a relay that knows of no layouts publish 20 events past a change to 4
+// lanes.
+func (s *shop) passAChange(cfg kafka.Config) {
+	s.t.Helper()
+	s.write(5)
+	old := s.relay(cfg)
+	await(s.t, "it works", func() bool { return old.Status().Published == 5 })
+	s.lanes(4)
+	s.write(20)
+	await(s.t, "it has gone on", func() bool { return old.Status().Published == 25 })
+	if err := old.stop(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // A relay that knows of no layouts publishes past a change; the next one that does
 // has the new lanes begin behind it. When they have begun, it can no longer.
 func TestARelayThatKnowsOfNoLayouts(t *testing.T) {
 	_, cfg := broker(t)
 	s := openShop(t)
-	s.write(5)
-	old := s.relay(cfg)
-	await(t, "it works", func() bool { return old.Status().Published == 5 })
-	s.lanes(4)
-	s.write(20)
-	await(t, "it has gone on", func() bool { return old.Status().Published == 25 })
-	if err := old.stop(); err != nil {
-		t.Fatal(err)
-	}
+	s.passAChange(cfg)
 	s.write(20)
 	g := s.group(cfg)
 	s.auditGroup(g, cfg)
-	old = s.relay(cfg)
+	old := s.relay(cfg)
 	select {
 	case err := <-old.ended:
 		if !errors.Is(err, relay.ErrHistory) {
@@ -336,15 +343,7 @@ func (f frozenBefore) Postpone(ctx context.Context, from relay.Position) error {
 func TestARelayThatWasFrozenMovesNoLayout(t *testing.T) {
 	_, cfg := broker(t)
 	s := openShop(t)
-	s.write(5)
-	old := s.relay(cfg)
-	await(t, "it works", func() bool { return old.Status().Published == 5 })
-	s.lanes(4)
-	s.write(20)
-	await(t, "it has gone on", func() bool { return old.Status().Published == 25 })
-	if err := old.stop(); err != nil {
-		t.Fatal(err)
-	}
+	s.passAChange(cfg)
 	frozen := frozenBefore{s.source, make(chan struct{}), make(chan struct{}), make(chan struct{})}
 	zombie := startGroup(t, frozen, relay.Config{Kafka: cfg, Batch: 50, Lease: time.Second})
 	select {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -79,13 +80,17 @@ func lanesOf(l Layout) []Part {
 	return parts
 }
 
-// neighbours finds a layout, and the one before it; nil: there is none.
-func neighbours(layouts []Layout, epoch int) (before, own *Layout, err error) {
-	for i := range layouts {
-		if layouts[i].Epoch == epoch {
-			return before, &layouts[i], nil
-		}
-		before = &layouts[i]
+// neighbours finds a layout, and those before and behind it; nil: there is none.
+func neighbours(layouts []Layout, epoch int) (before, own, next *Layout, err error) {
+	i := slices.IndexFunc(layouts, func(l Layout) bool { return l.Epoch == epoch })
+	if i < 0 {
+		return nil, nil, nil, fmt.Errorf("%w: the database knows of no layout %d", ErrHistory, epoch)
 	}
-	return nil, nil, fmt.Errorf("%w: the database knows of no layout %d", ErrHistory, epoch)
+	if i > 0 {
+		before = &layouts[i-1]
+	}
+	if i+1 < len(layouts) {
+		next = &layouts[i+1]
+	}
+	return before, &layouts[i], next, nil
 }

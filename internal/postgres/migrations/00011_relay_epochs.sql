@@ -31,19 +31,20 @@ CREATE TABLE relay_members (
 -- that no layout knows (gmctl serve relay --lane) never finishes.
 CREATE VIEW relay_progress AS
 WITH layout AS (
-    SELECT stream, epoch, lanes, from_xid, from_seq, lead(from_xid) OVER (PARTITION BY stream ORDER BY epoch) AS until_xid
+    SELECT stream, epoch, lanes, from_xid, from_seq, lead(from_xid) OVER later AS until_xid, lead(from_seq) OVER later AS until_seq
     FROM relay_epochs
+    WINDOW later AS (PARTITION BY stream ORDER BY epoch)
 ), lane AS (
-    SELECT stream, epoch, CASE epoch WHEN 0 THEN 'main' ELSE format('main-%s-%s', epoch, place) END AS lane, from_xid, from_seq, until_xid
+    SELECT stream, epoch, CASE epoch WHEN 0 THEN 'main' ELSE format('main-%s-%s', epoch, place) END AS lane, from_xid, from_seq, until_xid, until_seq
     FROM layout, generate_series(0, lanes - 1) place
 ), noted AS (
-    SELECT stream, lane, epoch, until_xid, l.topics,
+    SELECT stream, lane, epoch, until_xid, until_seq, l.topics,
            CASE WHEN (l.xid, l.seq) < (from_xid, from_seq) THEN from_xid ELSE coalesce(l.xid, from_xid) END AS xid,
            CASE WHEN (l.xid, l.seq) < (from_xid, from_seq) THEN from_seq ELSE coalesce(l.seq, from_seq) END AS seq
     FROM lane FULL JOIN relay_lanes l USING (stream, lane)
     WHERE epoch > 0 OR until_xid IS NOT NULL OR l.lane IS NOT NULL
 )
-SELECT stream, lane, epoch, xid, seq,
+SELECT stream, lane, epoch, xid, seq, until_xid, until_seq,
        coalesce(xid >= until_xid, false)
        OR EXISTS (SELECT FROM noted later -- which has begun, in the same topics
                   WHERE later.stream = noted.stream AND later.epoch > noted.epoch AND later.topics && noted.topics) AS finished

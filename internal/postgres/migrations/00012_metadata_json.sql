@@ -18,21 +18,19 @@ ALTER TABLE outbox RENAME COLUMN xid TO transaction_id;
 -- +goose StatementBegin
 DO $$
 DECLARE
+    change record;
     was text;
-    now text;
 BEGIN
-    was := pg_get_functiondef('drop_published_day(date)'::regprocedure);
-    now := replace(was, 'WHERE (xid, seq) >', 'WHERE (transaction_id, seq) >');
-    IF now = was THEN
-        RAISE EXCEPTION 'drop_published_day is not as 00009_retention.sql made it';
-    END IF;
-    EXECUTE now;
-    was := pg_get_functiondef('prune_outbox(timestamptz, integer)'::regprocedure);
-    now := replace(was, 'ORDER BY xid', 'ORDER BY transaction_id');
-    IF now = was THEN
-        RAISE EXCEPTION 'prune_outbox is not as 00006_schemas_outbox_erasures.sql made it';
-    END IF;
-    EXECUTE now;
+    FOR change IN VALUES
+        ('drop_published_day(date)'::regprocedure, 'WHERE (xid, seq) >', 'WHERE (transaction_id, seq) >'),
+        ('prune_outbox(timestamptz, integer)', 'ORDER BY xid', 'ORDER BY transaction_id')
+    LOOP
+        was := pg_get_functiondef(change.column1);
+        IF strpos(was, change.column2) = 0 THEN
+            RAISE EXCEPTION '% is not as an earlier migration made it', change.column1;
+        END IF;
+        EXECUTE replace(was, change.column2, change.column3);
+    END LOOP;
 END
 $$;
 -- +goose StatementEnd

@@ -7,12 +7,9 @@ WITH here AS (
     SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text::xid8 AS xid,
            coalesce(pg_sequence_last_value('events_seq'), 0) AS seq
 ), new AS (
-    SELECT p.stream, p.lane,
-           CASE WHEN later.from_xid < here.xid THEN later.from_xid ELSE here.xid END AS xid,
-           CASE WHEN later.from_xid < here.xid THEN later.from_seq ELSE here.seq END AS seq
-    FROM here, relay_progress p LEFT JOIN LATERAL (
-        SELECT from_xid, from_seq FROM relay_epochs e WHERE e.stream = p.stream AND e.epoch > p.epoch ORDER BY e.epoch LIMIT 1
-    ) later ON true
+    SELECT p.stream, p.lane, least(here.xid, p.until_xid) AS xid,
+           CASE WHEN p.until_xid < here.xid THEN p.until_seq ELSE here.seq END AS seq
+    FROM here, relay_progress p
 )
 UPDATE relay_lanes l
 SET go_on = $2 <> 'all',
