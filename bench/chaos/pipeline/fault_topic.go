@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	platform "github.com/gamemetrics/gmctl/internal/kafka"
+	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
@@ -62,7 +63,7 @@ func deleteTopic(ctx context.Context, s *site, random *rand.Rand) error {
 func (s *site) cursor(ctx context.Context) (at relay.Position, err error) {
 	err = await(ctx, "the relays' cursor can be read", drain, func() error {
 		return s.readTopic(ctx, topics.RelayCursor, offsets{}, func(r *kgo.Record) {
-			if bytes.HasSuffix(r.Key, []byte("/outbox")) {
+			if bytes.HasSuffix(r.Key, []byte("/"+postgres.OutboxLane)) {
 				return // of the lane of dead letters
 			}
 			var last struct {
