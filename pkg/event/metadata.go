@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Bounds on how a number is written. Within them PostgreSQL's jsonb takes every
-// number, and no short literal grows into a long one when it is read back
-// (jsonb would print 1e131071 as 131,072 digits).
+// Bounds on how a number is written. Within them PostgreSQL's jsonb, as which
+// metadata are compared, takes every number, and no short literal grows into a long
+// one where it is printed (1e131071 has 131,072 digits).
 const (
 	maxNumberLength = 128 // characters
 	maxExponent     = 308 // of an IEEE 754 double
