@@ -29,8 +29,8 @@ func (s *Source) Join(ctx context.Context, member string, lasts time.Duration) (
 }
 
 // Holder implements relay.Shared.
-func (s *Source) Holder(ctx context.Context, lane string) (holder string, err error) {
-	if err := s.pool.QueryRow(ctx, laneHolder, s.stream, lane).Scan(&holder); err != nil {
+func (s *Source) Holder(ctx context.Context, lane string, lease time.Duration) (holder string, err error) {
+	if err := s.pool.QueryRow(ctx, laneHolder, s.stream, lane, lease).Scan(&holder); err != nil {
 		return "", s.explain(err)
 	}
 	return holder, nil

@@ -424,6 +424,32 @@ func TestProcessesShareTheLanes(t *testing.T) {
 	s.auditGroup(second, cfg)
 }
 
+// A process said that it is there and holds a lane, and died; then the database's clock
+// was set back by an hour.
+func TestTheClockIsSetBackWhileARelayDies(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(20)
+	s.lanes(2)
+	s.write(20)
+	pool, _ := storeOn(t, s.dsn)
+	for _, row := range []string{
+		"INSERT INTO relay_members VALUES ('events', 'dead', now() - interval '1 hour', now() + interval '1 hour')",
+		"INSERT INTO relay_lanes (stream, lane, holder, held_until, xid, seq, published_at) VALUES ('events', 'main-1-0', 'dead', now() + interval '1 hour', '0', 0, now())",
+		"INSERT INTO relay_lanes (stream, lane, holder, held_until, xid, seq, published_at) VALUES ('events', 'main-1-1', 'dead', now() + interval '1 hour', '0', 0, now())",
+	} {
+		if _, err := pool.Exec(t.Context(), row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := s.group(cfg)
+	s.auditGroup(g, cfg)
+	members, err := s.source.Join(t.Context(), "living", time.Second)
+	if err != nil || len(members) != 2 || slices.Contains(members, "dead") {
+		t.Errorf("members %v, %v", members, err)
+	}
+}
+
 // A single lane stays where it is, whoever comes.
 func TestASingleLaneIsNotMoved(t *testing.T) {
 	_, cfg := broker(t)

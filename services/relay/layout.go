@@ -63,8 +63,8 @@ type Shared interface {
 	// Join says that a member shares the lanes, for so long; with 0 that it no longer
 	// does. It returns all who do, in an order that is the same for each of them.
 	Join(ctx context.Context, member string, lasts time.Duration) ([]string, error)
-	// Holder is who holds a lane now; "": no one.
-	Holder(ctx context.Context, lane string) (string, error)
+	// Holder is who holds a lane now; "": no one. lease is that of its claims.
+	Holder(ctx context.Context, lane string, lease time.Duration) (string, error)
 	// Past notes that the lanes of earlier layouts have published all to these topics.
 	Past(ctx context.Context, epoch int, topics []uuid.UUID) error
 	// Forget takes back what lanes of later layouts have noted of other topics.

@@ -91,7 +91,7 @@ func (p *place) turn(ctx context.Context, r *Relay) (holder string, may bool, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease)
 	defer cancel()
-	holder, err = p.group.source.Holder(ctx, r.cfg.Lane)
+	holder, err = p.group.source.Holder(ctx, r.cfg.Lane, r.cfg.Lease)
 	if err != nil || holder != "" {
 		p.free = time.Time{}
 		return holder, holder == r.cfg.Name, err
