@@ -29,6 +29,11 @@ type Cursor struct {
 	Last bool `json:"-"`
 }
 
+// overtakes reports whether c was written later than another cursor of its lane.
+func (c *Cursor) overtakes(other *Cursor) bool {
+	return other.Before(c.Position) || c.Position == other.Position && c.Last
+}
+
 // lastCursor is the record of a Cursor that is the last. A relay that knows of no
 // layouts cannot read it, since its seq is no number, and publishes nothing.
 type lastCursor struct {
@@ -77,7 +82,7 @@ func readCursor(ctx context.Context, client *kgo.Client, key string) (*Cursor, e
 		if err != nil {
 			return nil, err
 		}
-		if cursor != nil && (latest == nil || latest.Before(cursor.Position)) {
+		if cursor != nil && (latest == nil || cursor.overtakes(latest)) {
 			latest = cursor
 		}
 	}

@@ -70,7 +70,10 @@ func (c *cursors) refresh(ctx context.Context) error {
 	maps.Copy(latest, c.latest)
 	for _, p := range log.partitions {
 		err := p.read(ctx, max(p.start, c.ends[p.partition]), p.end, func(r *kgo.Record) {
-			latest[string(r.Key)] = &kgo.Record{Value: r.Value, Partition: r.Partition, Offset: r.Offset}
+			key := string(r.Key)
+			if known := latest[key]; known == nil || supersedes(r, known) {
+				latest[key] = &kgo.Record{Value: r.Value, Partition: r.Partition, Offset: r.Offset}
+			}
 		})
 		if err != nil {
 			return err
@@ -81,6 +84,20 @@ func (c *cursors) refresh(ctx context.Context) error {
 	}
 	c.latest = latest
 	return nil
+}
+
+// supersedes reports whether a record that is read later is the newer one of its key. Of
+// another partition, where the topic was given more of them, it is the one further on.
+func supersedes(r, known *kgo.Record) bool {
+	if r.Partition == known.Partition {
+		return true
+	}
+	cursor, err := decodeCursor(r)
+	if err != nil {
+		return true // which whoever asks for it is told
+	}
+	before, err := decodeCursor(known)
+	return err == nil && cursor.overtakes(before)
 }
 
 func (c *cursors) close() {

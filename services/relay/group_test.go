@@ -397,6 +397,27 @@ func TestALostChangeOfTheLanes(t *testing.T) {
 	}
 }
 
+// The topic of the cursors is given more partitions between changes of the lanes.
+func TestLanesWhoseCursorsMove(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	for i, partitions := range []int{0, 2, 5, 7} {
+		if partitions > 0 {
+			addPartitions(t, cfg, topics.RelayCursor, partitions)
+		}
+		s.lanes(3 + i)
+		s.write(20)
+		g := s.group(cfg)
+		s.auditGroup(g, cfg)
+		s.write(20)
+		s.lanes(1)
+		s.auditGroup(g, cfg)
+		if err := g.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Two processes have half of the lanes each, and what one leaves the other takes.
 func TestProcessesShareTheLanes(t *testing.T) {
 	_, cfg := broker(t)

@@ -22,3 +22,19 @@ func setTopicLimit(t *testing.T, cfg kafka.Config, topic string, bytes int) {
 		t.Fatal(err)
 	}
 }
+
+func addPartitions(t *testing.T, cfg kafka.Config, topic string, total int) {
+	t.Helper()
+	client, err := kafka.NewClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	added, err := kadm.NewClient(client).UpdatePartitions(t.Context(), total, topic)
+	if err == nil {
+		err = added.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
