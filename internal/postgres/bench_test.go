@@ -105,12 +105,13 @@ func BenchmarkNext(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	database := databaseOf(b, source)
 	for _, limit := range []int{100, 5000} {
 		b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
 			position, rows := relay.Position{}, 0
 			for b.Loop() {
 				read := 0
-				_, err := source.Next(b.Context(), position, limit, func(e *relay.Event) bool {
+				_, err := source.Next(b.Context(), database, position, limit, func(e *relay.Event) bool {
 					position, read = e.Position, read+1
 					return true
 				})

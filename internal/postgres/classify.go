@@ -18,6 +18,7 @@ const (
 	stateNoPrivilege   = "42501"
 	stateLockTimeout   = "55P03"
 	stateCancelled     = "57014" // also: took longer than statement_timeout
+	stateOtherHistory  = "GM001" // of relay_goes_on
 )
 
 func sqlState(err error) string {

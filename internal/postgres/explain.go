@@ -79,6 +79,8 @@ func explainState(err error, t target) *problem.Error {
 		return say("is shutting down", "wait until it is back; nothing that was answered with success is lost")
 	case "57P03":
 		return say("is starting or recovering", "wait: recovery after a crash takes seconds to minutes")
+	case stateOtherHistory:
+		return say("is another server than the relay has read from, or has another history", "nothing, if it failed over: the relay looks whether all that is published is there, and goes on")
 	case stateLockTimeout:
 		return say("could not get a lock in time", "look who holds it: SELECT * FROM pg_locks WHERE granted")
 	}

@@ -12,16 +12,16 @@ import (
 // ExplainNext returns the plan of the relay's query, as a prepared statement
 // gets it.
 func ExplainNext(ctx context.Context, s *Source) (string, error) {
-	return explainPrepared(ctx, s, nextEvents, "'1000', 5, 1000, 0")
+	return explainPrepared(ctx, s, nextEvents, "'1000', 5, 1000, 0, 1, 1")
 }
 
 // ExplainShared returns the plans of the two queries of one of several lanes.
 func ExplainShared(ctx context.Context, s *Source) (string, error) {
-	end, err := explainPrepared(ctx, s, endOfLayout, "1")
+	end, err := explainPrepared(ctx, s, endOfLayout, "1, 1, 1, '1000'")
 	if err != nil {
 		return "", err
 	}
-	events, err := explainPrepared(ctx, s, nextOfLane, "'1000', 5, 1000, 0, 4, '2000', 5000")
+	events, err := explainPrepared(ctx, s, nextOfLane, "'1000', 5, 1000, 0, 4, '2000', 5000, 1, 1")
 	return end + "\n" + events, err
 }
 

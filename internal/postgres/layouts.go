@@ -115,14 +115,14 @@ type wholeLayout struct {
 const endAsked = 200 * time.Millisecond
 
 // Next implements relay.Source.
-func (w *wholeLayout) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (reach relay.Reach, err error) {
+func (w *wholeLayout) Next(ctx context.Context, from relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (reach relay.Reach, err error) {
 	taken := false
-	err = w.events(ctx, func(e *relay.Event) bool { taken = true; return take(e) }, nextEvents, after.Xid, after.Seq, limit, w.epoch)
+	err = w.events(ctx, func(e *relay.Event) bool { taken = true; return take(e) }, nextEvents, after.Xid, after.Seq, limit, w.epoch, int64(from.SystemIdentifier), int64(from.Timeline))
 	if err != nil || taken || time.Since(w.asked) < endAsked {
 		return reach, err
 	}
 	w.asked = time.Now()
-	end, err := w.end(ctx, w.epoch)
+	end, err := w.end(ctx, from, after, w.epoch)
 	if err == nil && end.ended && !after.Before(end.at) {
 		reach.End = &end.next
 	}
@@ -136,8 +136,8 @@ type partOfLayout struct {
 }
 
 // Next implements relay.Source.
-func (p *partOfLayout) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (reach relay.Reach, err error) {
-	end, err := p.end(ctx, p.part.Epoch) // before the events: up to there they are final
+func (p *partOfLayout) Next(ctx context.Context, from relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (reach relay.Reach, err error) {
+	end, err := p.end(ctx, from, after, p.part.Epoch) // before the events: up to there they are final
 	if err != nil {
 		return reach, err
 	}
@@ -148,7 +148,7 @@ func (p *partOfLayout) Next(ctx context.Context, after relay.Position, limit int
 		return reach, nil
 	}
 	reach.At, reach.Event = end.at, end.event
-	return reach, p.events(ctx, take, nextOfLane, after.Xid, after.Seq, limit, p.part.Index, p.part.Lanes, end.at.Xid, end.at.Seq)
+	return reach, p.events(ctx, take, nextOfLane, after.Xid, after.Seq, limit, p.part.Index, p.part.Lanes, end.at.Xid, end.at.Seq, int64(from.SystemIdentifier), int64(from.Timeline))
 }
 
 // end is how far a layout can be read.
@@ -159,9 +159,9 @@ type end struct {
 	next  relay.Position // where the next layout begins, if there is one
 }
 
-func (s *Source) end(ctx context.Context, epoch int) (end, error) {
+func (s *Source) end(ctx context.Context, from relay.Database, after relay.Position, epoch int) (end, error) {
 	var e end
-	err := s.pool.QueryRow(ctx, endOfLayout, epoch).Scan(&e.at.Xid, &e.at.Seq, &e.event, &e.ended, &e.next.Xid, &e.next.Seq)
+	err := s.pool.QueryRow(ctx, endOfLayout, epoch, int64(from.SystemIdentifier), int64(from.Timeline), after.Xid).Scan(&e.at.Xid, &e.at.Seq, &e.event, &e.ended, &e.next.Xid, &e.next.Seq)
 	if err != nil {
 		return end{}, s.explain(err)
 	}

@@ -34,7 +34,7 @@ func reachOf(t *testing.T, lane relay.Source, from relay.Position) (events []rel
 	for at := from; ; {
 		n := 0
 		var err error
-		reach, err = lane.Next(t.Context(), at, 3, func(e *relay.Event) bool {
+		reach, err = lane.Next(t.Context(), databaseOf(t, lane), at, 3, func(e *relay.Event) bool {
 			if !at.Before(e.Position) {
 				t.Errorf("%s comes behind %s", e.Position, at)
 			}

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -84,4 +85,32 @@ func TestDropPublished(t *testing.T) {
 		t.Errorf("%d events are left, want the one that is not old enough", len(left))
 	}
 	write(8) // the day is made anew
+}
+
+// A relay has had nothing to publish since the day that is dropped. When PostgreSQL fails
+// over, nothing is lost for that.
+func TestAnIdleRelayOutlivesRetention(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	for range 3 {
+		if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now().AddDate(0, 0, -9))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, database := next(t, source, relay.Position{}, 10), databaseOf(t, source)
+	cursorOf := func(e relay.Event) relay.Cursor {
+		return relay.Cursor{Position: e.Position, EventID: e.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline + 1}
+	}
+	if _, err := source.Claim(t.Context(), relay.Claim{Lane: "main", Holder: "r", For: time.Hour, Published: events[2].Position}); err != nil {
+		t.Fatal(err)
+	}
+	if days, err := postgres.DropPublished(t.Context(), pool, time.Now().AddDate(0, 0, -5)); err != nil || len(days) != 1 {
+		t.Fatalf("dropped %v, %v", days, err)
+	}
+	if err := source.Verify(t.Context(), cursorOf(events[2])); err != nil {
+		t.Errorf("with the cursor on the last event of the day: %v", err)
+	}
+	if err := source.Verify(t.Context(), cursorOf(events[1])); !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("with the cursor on an event that no relay stayed at: %v, want ErrHistory", err)
+	}
 }

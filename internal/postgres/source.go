@@ -80,8 +80,8 @@ func (s *Source) read(stream, since string) {
 func (s *Source) Close() { s.pool.Close() }
 
 // Next implements relay.Source, for all events, whatever their layouts say.
-func (s *Source) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
-	return relay.Reach{}, s.events(ctx, take, nextEvents, after.Xid, after.Seq, limit, noLayout)
+func (s *Source) Next(ctx context.Context, from relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
+	return relay.Reach{}, s.events(ctx, take, nextEvents, after.Xid, after.Seq, limit, noLayout, int64(from.SystemIdentifier), int64(from.Timeline))
 }
 
 // events gives take the events of a query.

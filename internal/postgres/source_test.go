@@ -32,9 +32,18 @@ func sourceOf(t testing.TB, pool *pgxpool.Pool) *postgres.Source {
 	return source
 }
 
+func databaseOf(t testing.TB, source relay.Source) relay.Database {
+	t.Helper()
+	database, err := source.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return database
+}
+
 func next(t *testing.T, source relay.Source, after relay.Position, limit int) (events []relay.Event) {
 	t.Helper()
-	_, err := source.Next(t.Context(), after, limit, func(e *relay.Event) bool {
+	_, err := source.Next(t.Context(), databaseOf(t, source), after, limit, func(e *relay.Event) bool {
 		kept := *e
 		kept.Metadata = slices.Clone(e.Metadata)
 		events = append(events, kept)
@@ -123,7 +132,7 @@ func TestNextEndsWhenNoMoreIsWanted(t *testing.T) {
 	var after relay.Position
 	for want := int64(1); want <= int64(len(stored)); { // the connection is fit for use each time
 		taken := 0
-		_, err := source.Next(t.Context(), after, len(stored), func(e *relay.Event) bool {
+		_, err := source.Next(t.Context(), databaseOf(t, source), after, len(stored), func(e *relay.Event) bool {
 			if e.Seq != want {
 				t.Fatalf("event %d comes behind %s", e.Seq, after)
 			}
@@ -310,11 +319,7 @@ func TestVerifyFindsALostHistory(t *testing.T) {
 	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now())}); err != nil {
 		t.Fatal(err)
 	}
-	event := next(t, source, relay.Position{}, 1)[0]
-	database, err := source.Database(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	event, database := next(t, source, relay.Position{}, 1)[0], databaseOf(t, source)
 	good := relay.Cursor{Position: event.Position, EventID: event.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
 	for _, c := range []struct {
 		name   string
@@ -332,6 +337,41 @@ func TestVerifyFindsALostHistory(t *testing.T) {
 		c.change(&cursor)
 		if err := source.Verify(t.Context(), cursor); errors.Is(err, relay.ErrHistory) != c.lost || !c.lost && err != nil {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// A statement that reads on fails on another server or history, also where it would find
+// nothing: what lies there is not what lies behind the events that were read.
+func TestNextStaysOnOneHistory(t *testing.T) {
+	pool := migrated(t)
+	store, source, outbox := postgres.NewStore(pool, nil), sourceOf(t, pool), outboxOf(t, pool)
+	if _, err := store.Write(t.Context(), []ingestion.Record{record("p", time.Now())}); err != nil {
+		t.Fatal(err)
+	}
+	setLanes(t, source, 2, true)
+	here := databaseOf(t, source)
+	elsewhere, later := here, here
+	elsewhere.SystemIdentifier++
+	later.Timeline++
+	for what, s := range map[string]relay.Source{
+		"all": source, "the first layout": source.Part(relay.Part{Lanes: 1}), "a lane": source.Part(relay.Part{Epoch: 1, Lanes: 2}), "the outbox": outbox,
+	} {
+		read := func(from relay.Database, after relay.Position) error {
+			_, err := s.Next(t.Context(), from, after, 10, func(*relay.Event) bool { return true })
+			return err
+		}
+		if err := read(here, relay.Position{}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		for where, err := range map[string]error{
+			"another server":                   read(elsewhere, relay.Position{}),
+			"another timeline":                 read(later, relay.Position{}),
+			"a transaction that has yet to be": read(here, relay.Position{Xid: 1 << 40}),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "another history") || errors.Is(err, relay.ErrHistory) {
+				t.Errorf("%s, %s: %v", what, where, err)
+			}
 		}
 	}
 }

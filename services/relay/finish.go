@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
@@ -11,8 +12,12 @@ import (
 // Kafka: whoever begins it again reads no more than those once more.
 const farBehind = 100_000
 
-// far reports whether the cursor in Kafka lies far behind a position.
-func (s *session) far(at Position) bool { return at.Seq-s.saved.Seq >= farBehind }
+// far reports whether the cursor in Kafka lies far behind a position, or is old: the event
+// that it speaks of is deleted one day, and could after a failover not be told from one
+// that was lost.
+func (s *session) far(at Position) bool {
+	return at.Seq-s.saved.Seq >= farBehind || s.saved.Before(at) && time.Since(s.savedAt) >= s.relay.cfg.CursorAge
+}
 
 // setOut writes the first cursor of a lane of a later layout. With it the lane has
 // begun: it never waits again for those before it, and may note to have read further

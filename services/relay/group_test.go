@@ -502,17 +502,49 @@ func TestAnIdleLaneSaysHowFarItHasRead(t *testing.T) {
 	}
 	g := startGroup(t, s.source, relay.Config{Kafka: cfg, Lease: time.Second})
 	s.finishes(g)
-	await(t, "both lanes have said so", func() bool {
-		at := map[string]int64{}
-		for _, r := range published(t, cfg, topics.RelayCursor) {
-			var cursor relay.Cursor
-			if json.Unmarshal(r.Value, &cursor) == nil { // the last of lane main is none
-				at[string(r.Key)] = cursor.Seq
-			}
-		}
-		return len(at) == 2 && !slices.ContainsFunc(slices.Collect(maps.Values(at)), func(seq int64) bool { return seq < many })
-	})
+	await(t, "both lanes have said so", func() bool { return least(cursors(t, cfg)) >= many })
 	audit(t, stored(t, s.dsn), published(t, cfg, topics.EventsRaw))
+}
+
+// A lane that has read past a few says so after a while.
+func TestTheCursorOfAnIdleLaneDoesNotGrowOld(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.lanes(2)
+	s.write(1)
+	g := startGroup(t, s.source, relay.Config{Kafka: cfg, Lease: time.Second, CursorAge: 300 * time.Millisecond})
+	s.finishes(g)
+	for n := int64(2); n < 5; n++ {
+		s.write(1)
+		await(t, "both lanes have said so", func() bool { return least(cursors(t, cfg)) == n })
+	}
+	time.Sleep(time.Second)
+	was := len(published(t, cfg, topics.RelayCursor))
+	time.Sleep(time.Second)
+	if is := len(published(t, cfg, topics.RelayCursor)); is != was {
+		t.Errorf("%d cursors were written where there was nothing new", is-was)
+	}
+}
+
+// cursors are up to where the lanes of the newest layouts have read, as Kafka knows it.
+func cursors(t *testing.T, cfg kafka.Config) map[string]int64 {
+	t.Helper()
+	at := map[string]int64{}
+	for _, r := range published(t, cfg, topics.RelayCursor) {
+		var cursor relay.Cursor
+		if json.Unmarshal(r.Value, &cursor) == nil { // the last of lane main is none
+			at[string(r.Key)] = cursor.Seq
+		}
+	}
+	return at
+}
+
+// least is that of two lanes; 0 where one of them is missing.
+func least(at map[string]int64) int64 {
+	if len(at) != 2 {
+		return 0
+	}
+	return slices.Min(slices.Collect(maps.Values(at)))
 }
 
 // Lanes without events of their own are not in the way of retention and quota.

@@ -59,7 +59,7 @@ func (m *memory) Verify(_ context.Context, cursor relay.Cursor) error {
 	return nil
 }
 
-func (m *memory) Next(ctx context.Context, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
+func (m *memory) Next(ctx context.Context, _ relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
 	if m.before != nil {
 		m.before()
 	}

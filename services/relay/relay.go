@@ -39,6 +39,9 @@ type Config struct {
 	// again: MinPoll right after an event, MaxPoll when there was none for long.
 	// 0: DefaultMinPoll, DefaultMaxPoll.
 	MinPoll, MaxPoll time.Duration
+	// CursorAge is how old the cursor of a lane becomes that reads on and has nothing to
+	// publish; 0: DefaultCursorAge.
+	CursorAge time.Duration
 	// Wake, which may be nil, ends such a wait at once.
 	Wake <-chan struct{}
 
@@ -55,6 +58,8 @@ const (
 	DefaultBatch   = 20_000
 	DefaultMinPoll = 5 * time.Millisecond
 	DefaultMaxPoll = 250 * time.Millisecond
+	// DefaultCursorAge is much less than events are kept.
+	DefaultCursorAge = 10 * time.Minute
 	// batchBytes is when a transaction has enough events, whatever their number: what
 	// is published and what is read meanwhile are in memory, and once more in the client.
 	batchBytes = 8 << 20
@@ -133,6 +138,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.MaxPoll <= 0 {
 		cfg.MaxPoll = max(DefaultMaxPoll, cfg.MinPoll)
+	}
+	if cfg.CursorAge <= 0 {
+		cfg.CursorAge = DefaultCursorAge
 	}
 	if cfg.Name == "" {
 		cfg.Name = ownName()

@@ -43,6 +43,7 @@ type session struct {
 	event    uuid.UUID               // that is there; the zero id: where it began
 	found    bool                    // there was a cursor
 	saved    Position                // of the cursor in Kafka
+	savedAt  time.Time               // when that was written or, before this session wrote one, read
 	topics   []uuid.UUID             // see Claim.Topics
 	rejected map[Position]*rejection // what was learned of events before this session
 	writers  [2]recordWriter         // of the batch being published, and of the one being read
@@ -115,7 +116,7 @@ func (s *session) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.found, s.saved = cursor != nil, s.at
+	s.found, s.saved, s.savedAt = cursor != nil, s.at, time.Now()
 	s.relay.cfg.Log.Info("publishing", "after", s.at.String(), "cursor_found", cursor != nil, "because", why, "database", s.database.ID, "lane", s.relay.cfg.Lane)
 	return nil
 }
@@ -272,7 +273,7 @@ func (s *session) next(ctx context.Context, after Position, limit int) batch {
 	w := &s.writers[0]
 	w.begin(limit)
 	most := s.relay.bytes
-	reach, err := s.relay.cfg.Source.Next(ctx, after, limit, func(e *Event) bool {
+	reach, err := s.relay.cfg.Source.Next(ctx, s.database, after, limit, func(e *Event) bool {
 		w.add(e, s.rejected[e.Position])
 		return w.bytes < most
 	})
@@ -321,7 +322,7 @@ func (s *session) publish(stopping context.Context, b batch) error {
 	}
 	r := s.relay
 	last, _ := b.read()
-	s.saved = b.cursor().Position
+	s.saved, s.savedAt = b.cursor().Position, time.Now()
 	r.advanced(last, len(b.records), deadLettered)
 	maps.DeleteFunc(r.rejected, func(at Position, _ *rejection) bool { return !last.Before(at) })
 	r.metrics.transactions.Inc()

@@ -103,8 +103,9 @@ type Source interface {
 	// Next gives take up to limit events behind a position, in commit order, until
 	// take wants no more. Those are only events behind which no earlier one can still
 	// appear; there may be none now. An Event and its Metadata are overwritten when
-	// take returns, its Record is not.
-	Next(ctx context.Context, after Position, limit int, take func(*Event) (more bool)) (Reach, error)
+	// take returns, its Record is not. It fails where the server, or its timeline, is
+	// no longer the one that Database told.
+	Next(ctx context.Context, from Database, after Position, limit int, take func(*Event) (more bool)) (Reach, error)
 	// Lag measures what lies behind a position.
 	Lag(ctx context.Context, after Position) (Lag, error)
 }

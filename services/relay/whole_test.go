@@ -116,8 +116,12 @@ func stored(t *testing.T, dsn string) []relay.Event {
 		t.Fatal(err)
 	}
 	defer source.Close()
+	database, err := source.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var events []relay.Event
-	_, err = source.Next(t.Context(), relay.Position{}, 1<<30, func(e *relay.Event) bool {
+	_, err = source.Next(t.Context(), database, relay.Position{}, 1<<30, func(e *relay.Event) bool {
 		kept := *e
 		kept.Metadata = slices.Clone(e.Metadata)
 		events = append(events, kept)

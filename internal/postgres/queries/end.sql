@@ -1,5 +1,5 @@
 -- The last event of layout $1 that is final; whether no more will come behind it, and
--- where the next layout begins.
+-- where the next layout begins. A relay has read up to transaction $4.
 WITH later AS (
     SELECT from_xid, from_seq FROM relay_epochs WHERE stream = 'events' AND epoch > $1 ORDER BY epoch LIMIT 1
 ), final AS (
@@ -12,3 +12,4 @@ WITH later AS (
 SELECT coalesce(final.xid, '0'), coalesce(final.seq, 0), coalesce(final.event_id, '00000000-0000-0000-0000-000000000000'),
        coalesce(pg_snapshot_xmin(pg_current_snapshot()) >= later.from_xid, false), coalesce(later.from_xid, '0'), coalesce(later.from_seq, 0)
 FROM (VALUES (0)) one LEFT JOIN later ON true LEFT JOIN final ON true
+WHERE relay_goes_on($2, $3, $4::xid8)

@@ -6,4 +6,4 @@ WHERE (transaction_id, seq) > ($1::xid8, $2::bigint)
   AND transaction_id < least(pg_snapshot_xmin(pg_current_snapshot()), -- no transaction before these is still open
                   (SELECT min(from_xid) FROM relay_epochs WHERE stream = 'events' AND epoch > $4))
 ORDER BY transaction_id, seq
-LIMIT $3
+LIMIT CASE WHEN relay_goes_on($5, $6, $1) THEN $3::bigint END

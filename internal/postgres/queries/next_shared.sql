@@ -5,4 +5,4 @@ WHERE (transaction_id, seq) > ($1::xid8, $2::bigint)
   AND (transaction_id, seq) <= ($6::xid8, $7::bigint)
   AND (hashtextextended(player_id, 0) & 9223372036854775807) % $5::bigint = $4::bigint
 ORDER BY transaction_id, seq
-LIMIT $3
+LIMIT CASE WHEN relay_goes_on($8, $9, $1) THEN $3::bigint END
