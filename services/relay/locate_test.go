@@ -68,8 +68,10 @@ type shop struct {
 	dsn    string
 }
 
-func openShop(t *testing.T) *shop {
-	dsn := pg.Database(t)
+func openShop(t *testing.T) *shop { return openShopOn(t, pg.Database(t)) }
+
+func openShopOn(t *testing.T, dsn string) *shop {
+	t.Helper()
 	pool, store := storeOn(t, dsn)
 	source, err := postgres.NewSource(t.Context(), postgres.Config{DSN: dsn})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // pidFile is PostgreSQL's lock file, postmaster.pid.
 type pidFile struct {
 	PID   int
-	Ready bool // the server accepts connections
+	Ready bool // the server accepts connections, a standby those that only read
 }
 
 func pidFilePath(dataDir string) string { return filepath.Join(dataDir, "postmaster.pid") }
@@ -30,7 +30,8 @@ func readPIDFile(dataDir string) (pidFile, error) {
 	}
 	file := pidFile{PID: pid}
 	if len(lines) > statusLine {
-		file.Ready = strings.TrimSpace(lines[statusLine]) == "ready"
+		status := strings.TrimSpace(lines[statusLine])
+		file.Ready = status == "ready" || status == "standby"
 	}
 	return file, nil
 }

@@ -45,3 +45,16 @@ func TestAKilledServerKeepsItsDataAndItsPort(t *testing.T) {
 	}
 	execute(t, own.DSN(), "SELECT 1 / (SELECT n - 41 FROM kept)")
 }
+
+func TestAStandbyTakesOver(t *testing.T) {
+	primary := postgres.Start(t, postgres.Options{})
+	dsn := primary.Database(t)
+	standby := primary.Standby(t)
+	primary.Synchronous(t)
+	either := postgres.OneOf(t, dsn, primary, standby)
+	execute(t, either, "CREATE TABLE kept AS SELECT 42 AS n")
+	primary.AwaitStandby(t, standby)
+	primary.Kill(t)
+	standby.Promote(t)
+	execute(t, either, "UPDATE kept SET n = n / (n - 41)")
+}
