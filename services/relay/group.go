@@ -265,6 +265,8 @@ type place struct {
 	clear bool      // the layout before has ended there, as Kafka said when this session began
 	took  int       // see Group.prefers; when the lane was claimed
 	free  time.Time // since when no one works the lane; zero: that is not known
+	// since when this process fails on the lane, and when it has done so last
+	fails, failed time.Time
 }
 
 const (

@@ -445,6 +445,71 @@ func TestProcessesShareTheLanes(t *testing.T) {
 	s.auditGroup(second, cfg)
 }
 
+// brokenLane is a database of which one process cannot read one lane.
+type brokenLane struct {
+	relay.Shared
+	lane string
+}
+
+func (b brokenLane) Part(p relay.Part) relay.Source {
+	if p.Lane() == b.lane {
+		return unreadable{b.Shared.Part(p)}
+	}
+	return b.Shared.Part(p)
+}
+
+type unreadable struct{ relay.Source }
+
+func (unreadable) Next(context.Context, relay.Database, relay.Position, int, func(*relay.Event) bool) (relay.Reach, error) {
+	return relay.Reach{}, errors.New("unreadable")
+}
+
+// A process that fails on one lane leaves that one to another, and keeps the others.
+func TestAProcessFailsOnOneLane(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.lanes(4)
+	w := startWriters(t, s.store)
+	works := func(g *runningGroup) (lanes []string) {
+		for _, l := range g.Lanes() {
+			if l.State == relay.Running {
+				lanes = append(lanes, l.Lane)
+			}
+		}
+		return lanes
+	}
+	first := startGroup(t, brokenLane{s.source, "main-1-0"}, relay.Config{Kafka: cfg, Batch: 50, Lease: 2 * time.Second})
+	await(t, "the first one works on the others", func() bool { return len(works(first)) == 3 })
+	await(t, "and says what is wrong", func() bool { return first.Status().State == relay.Failing })
+	pool, _ := storeOn(t, s.dsn)
+	await(t, "and that it is there", func() bool { // before the second one: the broken lane is the older one's
+		var members int
+		err := pool.QueryRow(t.Context(), "SELECT count(*) FROM relay_members WHERE until > clock_timestamp()").Scan(&members)
+		return err == nil && members == 1
+	})
+	second := startGroup(t, s.source, relay.Config{Kafka: cfg, Batch: 50, Lease: 2 * time.Second})
+	settled := func() bool {
+		return slices.Equal(works(first), []string{"main-1-2"}) && slices.Equal(works(second), []string{"main-1-0", "main-1-1", "main-1-3"})
+	}
+	if !holdsWithin(30*time.Second, settled) {
+		t.Fatalf("the first one works on %v, the second one on %v: %+v %+v", works(first), works(second), first.Lanes(), second.Lanes())
+	}
+	for range 100 {
+		if !settled() {
+			t.Fatalf("the first one works on %v, the second one on %v", works(first), works(second))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if status := first.Status(); status.State != relay.Running || status.Problem != nil {
+		t.Errorf("the first one: %+v", status)
+	}
+	w.stop()
+	if err := first.stop(); err != nil {
+		t.Error(err)
+	}
+	s.auditGroup(second, cfg)
+}
+
 // A process said that it is there and holds a lane, and died; then the database's clock
 // was set back by an hour.
 func TestTheClockIsSetBackWhileARelayDies(t *testing.T) {

@@ -87,6 +87,7 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 	cause := context.Cause(working)
 	end(nil)
 	keeper.Wait()
+	failed := false
 	switch {
 	case errors.Is(err, errLaneDone):
 		r.leaveLane(ctx)
@@ -99,6 +100,10 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 		return progressed, errLaneLost
 	case !errors.Is(err, errAgain) && !isFenced(err):
 		r.leaveLane(ctx) // another one may have more luck
+		failed = true
+	}
+	if s := r.Status(); r.cfg.place != nil {
+		r.cfg.place.ended(progressed || s.State == Running && time.Since(s.Since) > r.cfg.Lease, failed)
 	}
 	return progressed, err
 }
@@ -115,7 +120,11 @@ func (r *Relay) standBy(ctx context.Context) error {
 			r.enter(Starting, r.Status().Problem)
 			return nil
 		}
-		r.standingBy(holder)
+		if why := r.Status().Problem; holder == "" && why != nil {
+			r.enter(Failing, why)
+		} else {
+			r.standingBy(holder)
+		}
 		if holder != told && holder != "" {
 			r.cfg.Log.Info("standing by", "active", holder, "lane", r.cfg.Lane)
 			told = holder
