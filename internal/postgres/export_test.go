@@ -12,7 +12,7 @@ import (
 // ExplainNext returns the plan of the relay's query, as a prepared statement
 // gets it.
 func ExplainNext(ctx context.Context, s *Source) (string, error) {
-	return explainPrepared(ctx, s, nextEvents, "'1000', 5, 1000, 0, 1, 1")
+	return explainPrepared(ctx, s, nextEvents, "'1000', 5, 1000, 1, 1, 0")
 }
 
 // ExplainShared returns the plans of the two queries of one of several lanes.
@@ -21,7 +21,7 @@ func ExplainShared(ctx context.Context, s *Source) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	events, err := explainPrepared(ctx, s, nextOfLane, "'1000', 5, 1000, 0, 4, '2000', 5000, 1, 1")
+	events, err := explainPrepared(ctx, s, nextOfLane, "'1000', 5, 1000, 1, 1, 0, 4, '2000', 5000")
 	return end + "\n" + events, err
 }
 

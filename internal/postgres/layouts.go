@@ -117,7 +117,7 @@ const endAsked = 200 * time.Millisecond
 // Next implements relay.Source.
 func (w *wholeLayout) Next(ctx context.Context, from relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (reach relay.Reach, err error) {
 	taken := false
-	err = w.events(ctx, func(e *relay.Event) bool { taken = true; return take(e) }, nextEvents, after.Xid, after.Seq, limit, w.epoch, int64(from.SystemIdentifier), int64(from.Timeline))
+	err = w.events(ctx, func(e *relay.Event) bool { taken = true; return take(e) }, nextEvents, readOn(from, after, limit, w.epoch)...)
 	if err != nil || taken || time.Since(w.asked) < endAsked {
 		return reach, err
 	}
@@ -148,7 +148,7 @@ func (p *partOfLayout) Next(ctx context.Context, from relay.Database, after rela
 		return reach, nil
 	}
 	reach.At, reach.Event = end.at, end.event
-	return reach, p.events(ctx, take, nextOfLane, after.Xid, after.Seq, limit, p.part.Index, p.part.Lanes, end.at.Xid, end.at.Seq, int64(from.SystemIdentifier), int64(from.Timeline))
+	return reach, p.events(ctx, take, nextOfLane, readOn(from, after, limit, p.part.Index, p.part.Lanes, end.at.Xid, end.at.Seq)...)
 }
 
 // end is how far a layout can be read.

@@ -46,7 +46,7 @@ func NewOutbox(ctx context.Context, cfg Config) (*Outbox, error) {
 
 // Next implements relay.Source.
 func (o *Outbox) Next(ctx context.Context, from relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
-	rows, err := o.pool.Query(ctx, nextOfOutbox, after.Xid, after.Seq, limit, int64(from.SystemIdentifier), int64(from.Timeline))
+	rows, err := o.pool.Query(ctx, nextOfOutbox, readOn(from, after, limit)...)
 	if err != nil {
 		return relay.Reach{}, o.explain(err)
 	}

@@ -81,7 +81,13 @@ func (s *Source) Close() { s.pool.Close() }
 
 // Next implements relay.Source, for all events, whatever their layouts say.
 func (s *Source) Next(ctx context.Context, from relay.Database, after relay.Position, limit int, take func(*relay.Event) bool) (relay.Reach, error) {
-	return relay.Reach{}, s.events(ctx, take, nextEvents, after.Xid, after.Seq, limit, noLayout, int64(from.SystemIdentifier), int64(from.Timeline))
+	return relay.Reach{}, s.events(ctx, take, nextEvents, readOn(from, after, limit, noLayout)...)
+}
+
+// readOn are the arguments of a statement that reads on: the first five of each, so that
+// none leaves out which history it is to be, and then its own.
+func readOn(from relay.Database, after relay.Position, limit int, own ...any) []any {
+	return append([]any{after.Xid, after.Seq, limit, int64(from.SystemIdentifier), int64(from.Timeline)}, own...)
 }
 
 // events gives take the events of a query.

@@ -17,11 +17,8 @@ import (
 // transaction on it has ended.
 func published(t testing.TB, cfg kafka.Config, topic string) []*kgo.Record {
 	t.Helper()
-	client, err := kafka.NewClient(cfg, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	client := clientOf(t, cfg, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), kgo.FetchMaxWait(50*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -56,10 +53,7 @@ func published(t testing.TB, cfg kafka.Config, topic string) []*kgo.Record {
 // relay ends.
 func committedEnd(t testing.TB, cfg kafka.Config, topic string) int64 {
 	t.Helper()
-	client, err := kafka.NewClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientOf(t, cfg)
 	defer client.Close()
 	stable, err := kadm.NewClient(client).ListCommittedOffsets(t.Context(), topic)
 	if err != nil {

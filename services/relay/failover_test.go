@@ -78,13 +78,8 @@ func TestPostgresFailsOverWithALossDuringAPublish(t *testing.T) {
 		s.write(1)
 	}
 	close(goOn)
-	select {
-	case err := <-r.ended:
-		if !errors.Is(err, relay.ErrHistory) {
-			t.Errorf("the relay ended with %v", err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Errorf("the relay goes on: %+v", r.Status())
+	if err := endOf(t, 20*time.Second, r.ended, r.Status); !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("the relay ended with %v", err)
 	}
 	if n := len(published(t, cfg, topics.EventsRaw)); n <= 20 || n > 25 {
 		t.Errorf("%d events are published, want the 20 and some of the 5 that are lost", n)

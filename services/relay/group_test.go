@@ -40,6 +40,16 @@ func (g *runningGroup) stop() error {
 	return <-g.ended
 }
 
+// works returns the lanes on which the group publishes.
+func (g *runningGroup) works() (lanes []string) {
+	for _, l := range g.Lanes() {
+		if l.State == relay.Running {
+			lanes = append(lanes, l.Lane)
+		}
+	}
+	return lanes
+}
+
 func (s *shop) group(cfg kafka.Config) *runningGroup {
 	return startGroup(s.t, s.source, relay.Config{Kafka: cfg, Batch: 50, Lease: time.Second})
 }
@@ -230,13 +240,9 @@ func TestLanesWithoutTheirCursors(t *testing.T) {
 				t.Fatal(err)
 			}
 			remake(t, cfg, topics.RelayCursor)
-			select {
-			case err := <-s.group(cfg).ended:
-				if !errors.Is(err, relay.ErrCursorLost) {
-					t.Fatalf("a group without cursors ends with %v", err)
-				}
-			case <-time.After(30 * time.Second):
-				t.Fatal("a group without cursors goes on")
+			g = s.group(cfg)
+			if err := endOf(t, 30*time.Second, g.ended, g.Status); !errors.Is(err, relay.ErrCursorLost) {
+				t.Fatalf("a group without cursors ends with %v", err)
 			}
 			s.adopt(what)
 			s.write(5)
@@ -311,13 +317,8 @@ func TestARelayThatKnowsOfNoLayouts(t *testing.T) {
 	g := s.group(cfg)
 	s.auditGroup(g, cfg)
 	old := s.relay(cfg)
-	select {
-	case err := <-old.ended:
-		if !errors.Is(err, relay.ErrHistory) {
-			t.Errorf("it ended with %v", err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatalf("it goes on: %+v", old.Status())
+	if err := endOf(t, 30*time.Second, old.ended, old.Status); !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("it ended with %v", err)
 	}
 	s.write(20)
 	s.auditGroup(g, cfg)
@@ -424,23 +425,14 @@ func TestProcessesShareTheLanes(t *testing.T) {
 	s := openShop(t)
 	s.lanes(8)
 	w := startWriters(t, s.store)
-	working := func(g *runningGroup) int {
-		n := 0
-		for _, l := range g.Lanes() {
-			if l.State == relay.Running {
-				n++
-			}
-		}
-		return n
-	}
 	first := s.group(cfg)
-	await(t, "the first has all lanes", func() bool { return working(first) == 8 })
+	await(t, "the first has all lanes", func() bool { return len(first.works()) == 8 })
 	second := s.group(cfg)
-	await(t, "each has half of the lanes", func() bool { return working(first) == 4 && working(second) == 4 })
+	await(t, "each has half of the lanes", func() bool { return len(first.works()) == 4 && len(second.works()) == 4 })
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the second has all lanes", func() bool { return working(second) == 8 })
+	await(t, "the second has all lanes", func() bool { return len(second.works()) == 8 })
 	w.stop()
 	s.auditGroup(second, cfg)
 }
@@ -470,16 +462,8 @@ func TestAProcessFailsOnOneLane(t *testing.T) {
 	s := openShop(t)
 	s.lanes(4)
 	w := startWriters(t, s.store)
-	works := func(g *runningGroup) (lanes []string) {
-		for _, l := range g.Lanes() {
-			if l.State == relay.Running {
-				lanes = append(lanes, l.Lane)
-			}
-		}
-		return lanes
-	}
 	first := startGroup(t, brokenLane{s.source, "main-1-0"}, relay.Config{Kafka: cfg, Batch: 50, Lease: 2 * time.Second})
-	await(t, "the first one works on the others", func() bool { return len(works(first)) == 3 })
+	await(t, "the first one works on the others", func() bool { return len(first.works()) == 3 })
 	await(t, "and says what is wrong", func() bool { return first.Status().State == relay.Failing })
 	pool, _ := storeOn(t, s.dsn)
 	await(t, "and that it is there", func() bool { // before the second one: the broken lane is the older one's
@@ -489,14 +473,14 @@ func TestAProcessFailsOnOneLane(t *testing.T) {
 	})
 	second := startGroup(t, s.source, relay.Config{Kafka: cfg, Batch: 50, Lease: 2 * time.Second})
 	settled := func() bool {
-		return slices.Equal(works(first), []string{"main-1-2"}) && slices.Equal(works(second), []string{"main-1-0", "main-1-1", "main-1-3"})
+		return slices.Equal(first.works(), []string{"main-1-2"}) && slices.Equal(second.works(), []string{"main-1-0", "main-1-1", "main-1-3"})
 	}
 	if !holdsWithin(30*time.Second, settled) {
-		t.Fatalf("the first one works on %v, the second one on %v: %+v %+v", works(first), works(second), first.Lanes(), second.Lanes())
+		t.Fatalf("the first one works on %v, the second one on %v: %+v %+v", first.works(), second.works(), first.Lanes(), second.Lanes())
 	}
 	for range 100 {
 		if !settled() {
-			t.Fatalf("the first one works on %v, the second one on %v", works(first), works(second))
+			t.Fatalf("the first one works on %v, the second one on %v", first.works(), second.works())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -25,10 +25,7 @@ import (
 // remake deletes topics and makes them anew, empty.
 func remake(t testing.TB, cfg kafka.Config, names ...string) {
 	t.Helper()
-	client, err := kafka.NewClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientOf(t, cfg)
 	defer client.Close()
 	deleted, err := kadm.NewClient(client).DeleteTopics(t.Context(), names...)
 	if err == nil {
@@ -47,15 +44,11 @@ func remake(t testing.TB, cfg kafka.Config, names ...string) {
 // refused waits until the relay has ended because the cursor is lost.
 func refused(t *testing.T, r *running) {
 	t.Helper()
-	select {
-	case err := <-r.ended:
-		p, ok := errors.AsType[*problem.Error](err)
-		if !ok || !errors.Is(err, relay.ErrHistory) || !errors.Is(err, relay.ErrCursorLost) ||
-			!strings.Contains(p.What, topics.RelayCursor) || !strings.Contains(p.Next, "--adopt noted") {
-			t.Errorf("the relay ended with %v", err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatalf("a relay without a cursor goes on: %+v", r.Status())
+	err := endOf(t, 30*time.Second, r.ended, r.Status)
+	p, ok := errors.AsType[*problem.Error](err)
+	if !ok || !errors.Is(err, relay.ErrHistory) || !errors.Is(err, relay.ErrCursorLost) ||
+		!strings.Contains(p.What, topics.RelayCursor) || !strings.Contains(p.Next, "--adopt noted") {
+		t.Errorf("the relay ended with %v", err)
 	}
 }
 

@@ -101,10 +101,7 @@ func broker(t testing.TB, options ...kfake.Opt) (*kfake.Cluster, kafka.Config) {
 
 func makeTopics(t testing.TB, cfg kafka.Config) {
 	t.Helper()
-	client, err := kafka.NewClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientOf(t, cfg)
 	defer client.Close()
 	if _, err := kafka.EnsureTopics(t.Context(), client, topics.All(), 1); err != nil {
 		t.Fatal(err)

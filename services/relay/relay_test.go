@@ -41,6 +41,18 @@ func (r *running) stop() error {
 	return <-r.ended
 }
 
+// endOf waits for the end of a relay that may not go on, and returns why it ended.
+func endOf(t testing.TB, limit time.Duration, ended <-chan error, status func() relay.Status) error {
+	t.Helper()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(limit):
+		t.Fatalf("the relay goes on: %+v", status())
+		return nil
+	}
+}
+
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	if !holdsWithin(15*time.Second, holds) {

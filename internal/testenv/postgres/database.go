@@ -36,13 +36,27 @@ func (s *Server) Database(t testing.TB) string {
 // administer executes a statement as the superuser.
 func (s *Server) administer(t testing.TB, statement string) {
 	t.Helper()
+	s.asSuperuser(t, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, statement)
+		return err
+	})
+}
+
+// ask reads one value as the superuser.
+func (s *Server) ask(t testing.TB, query string, into any) {
+	t.Helper()
+	s.asSuperuser(t, func(ctx context.Context, conn *pgx.Conn) error { return conn.QueryRow(ctx, query).Scan(into) })
+}
+
+func (s *Server) asSuperuser(t testing.TB, do func(context.Context, *pgx.Conn) error) {
+	t.Helper()
 	ctx := context.WithoutCancel(t.Context()) // also in a cleanup
 	conn, err := pgx.Connect(ctx, s.SuperuserDSN("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement); err != nil {
+	if err := do(ctx, conn); err != nil {
 		t.Fatal(err)
 	}
 }

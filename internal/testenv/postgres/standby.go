@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -80,16 +79,7 @@ func (s *Server) AwaitStandby(t testing.TB, standby *Server) {
 	t.Helper()
 	var at string
 	s.ask(t, "SELECT pg_current_wal_flush_lsn()::text", &at)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		var there bool
-		standby.ask(t, "SELECT pg_last_wal_replay_lsn() >= '"+at+"'", &there)
-		if there {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the standby does not follow")
-		}
-	}
+	standby.awaitTrue(t, "the standby has followed", "SELECT pg_last_wal_replay_lsn() >= '"+at+"'")
 }
 
 // Synchronous has each commit on s, from now on, wait until a standby has it.
@@ -97,14 +87,18 @@ func (s *Server) Synchronous(t testing.TB) {
 	t.Helper()
 	s.administer(t, "ALTER SYSTEM SET synchronous_standby_names = '*'")
 	s.administer(t, "SELECT pg_reload_conf()")
+	s.awaitTrue(t, "a standby is synchronous", "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
+}
+
+func (s *Server) awaitTrue(t testing.TB, what, query string) {
+	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		var synchronous bool
-		s.ask(t, "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')", &synchronous)
-		if synchronous {
+		var holds bool
+		if s.ask(t, query, &holds); holds {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("no standby is synchronous")
+			t.Fatal("waited in vain until " + what)
 		}
 	}
 }
@@ -136,18 +130,4 @@ func OneOf(t testing.TB, dsn string, servers ...*Server) string {
 	query.Set("target_session_attrs", "read-write")
 	u.RawQuery = query.Encode()
 	return u.String()
-}
-
-// ask reads one value as the superuser.
-func (s *Server) ask(t testing.TB, query string, into any) {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	conn, err := pgx.Connect(ctx, s.SuperuserDSN("postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if err := conn.QueryRow(ctx, query).Scan(into); err != nil {
-		t.Fatal(err)
-	}
 }
