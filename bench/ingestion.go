@@ -43,6 +43,8 @@ type measurement struct {
 
 func (s *scale) measurements() []measurement {
 	return []measurement{
+		{"decode", s.decode},
+		{"ways", s.ways},
 		{"single", s.single},
 		{"camel", s.camel},
 		{"batch", s.batch},
@@ -51,6 +53,7 @@ func (s *scale) measurements() []measurement {
 		{"lanes", s.lanes},
 		{"debezium", s.debezium},
 		{"visible", s.visible},
+		{"takeover", s.takeover},
 		{"curve", s.curve},
 		{"replicas", s.replicas},
 		{"growth", s.growth},

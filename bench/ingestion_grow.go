@@ -36,21 +36,6 @@ func (s *scale) replicas(ctx context.Context, g *grounds, print func(figure)) er
 	return nil
 }
 
-// nearlyEmpty is the size of the table that larger ones are compared with. It has
-// as many partitions, and some events that can be sent again.
-const nearlyEmpty = 10_000
-
-// sizes are those of the tables of growth, the least first.
-func (s *scale) sizes() []int {
-	sizes := []int{nearlyEmpty}
-	for _, size := range []int{s.rows / 100, s.rows / 10, s.rows} {
-		if size > nearlyEmpty {
-			sizes = append(sizes, size)
-		}
-	}
-	return sizes
-}
-
 // growth measures what becomes of the rates as the table grows: of new events, of such
 // as were stored within a day and are sent again, as clients do, and of such as lie
 // anywhere in the table. The last have no bound: of a table that is larger than the
@@ -73,7 +58,12 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 		{"single events, sent again within four weeks", singles, whole, false},
 	}
 	least := make([]float64, len(loads))
-	for _, rows := range s.sizes() {
+	const leastRows = 100_000 // of the largest table: the smallest has events of each day
+	if s.rows < leastRows {
+		return fmt.Errorf("-rows is %d, and at least %d", s.rows, leastRows)
+	}
+	sizes := []int{s.rows / 100, s.rows / 10, s.rows}
+	for _, rows := range sizes {
 		if err := g.fits(rows); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: growth leaves out a size:", err)
 			continue
@@ -98,12 +88,13 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 				if err != nil {
 					return fmt.Errorf("%s, %d rows: %w", l.name, rows, err)
 				}
-				if rows == nearlyEmpty {
+				name := fmt.Sprintf("%s, table of %d rows", l.name, rows)
+				if rows == sizes[0] {
 					least[i] = result.perSecond()
+					print(alone(name, "events/s", least[i]))
 					continue
 				}
-				f := against(fmt.Sprintf("%s, table of %d rows", l.name, rows), "events/s", result.perSecond(), least[i],
-					fmt.Sprintf("table of %d rows", nearlyEmpty))
+				f := against(name, "events/s", result.perSecond(), least[i], fmt.Sprintf("table of %d rows", sizes[0]))
 				if l.bounded {
 					f = f.atLeast(0.8)
 				}

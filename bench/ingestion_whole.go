@@ -152,28 +152,9 @@ func (s *scale) visible(ctx context.Context, g *grounds, print func(figure)) err
 		if _, err := warm.run(ctx); err != nil {
 			return err
 		}
-		client, err := platform.NewClient(g.kafka.Config(), kgo.ConsumeTopics(topics.EventsRaw), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchMaxWait(100*time.Millisecond))
+		latencies, err := site.waits(ctx, l)
 		if err != nil {
 			return err
-		}
-		defer client.Close()
-		const margin = 2 * time.Second // for the consumer to find its place, and for the last records
-		consuming, stop := context.WithTimeout(ctx, s.each+2*margin)
-		defer stop()
-		var latencies []time.Duration
-		var both errgroup.Group
-		both.Go(func() error {
-			latencies, err = consume(consuming, client)
-			return err
-		})
-		time.Sleep(margin)
-		sent, err := l.run(ctx)
-		if err = errors.Join(err, both.Wait()); err != nil {
-			return err
-		}
-		if len(latencies) < sent.events {
-			return fmt.Errorf("%d events were sent, %d were seen", sent.events, len(latencies))
 		}
 		slices.Sort(latencies)
 		seen := measured{latencies: latencies}
@@ -181,6 +162,34 @@ func (s *scale) visible(ctx context.Context, g *grounds, print func(figure)) err
 		print(alone("from POST to a read_committed consumer at 2,000/s, p50", "ms", ms(seen.at(0.5))))
 		return nil
 	})
+}
+
+// waits sends the load, of single events, and returns how long each was on its way to
+// a read_committed consumer; an error where one is missing.
+func (s *site) waits(ctx context.Context, l load) (waits []time.Duration, err error) {
+	client, err := platform.NewClient(s.kafka.Config(), kgo.ConsumeTopics(topics.EventsRaw), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	const margin = 2 * time.Second // for the consumer to find its place, and for the last records
+	consuming, stop := context.WithTimeout(ctx, l.during+2*margin)
+	defer stop()
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		waits, err = consume(consuming, client)
+		return err
+	})
+	time.Sleep(margin)
+	sent, err := l.run(ctx)
+	if err = errors.Join(err, both.Wait()); err != nil {
+		return nil, err
+	}
+	if len(waits) < sent.events {
+		return nil, fmt.Errorf("%d events were sent, %d were seen", sent.events, len(waits))
+	}
+	return waits, nil
 }
 
 // consume returns how old each event is when it comes, until ctx ends.

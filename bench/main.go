@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -88,7 +89,11 @@ func main() {
 		fmt.Fprintf(os.Stderr, "bench: no area %q\n", *name)
 		os.Exit(2)
 	}
+	var missed []string
 	err := area(ctx, *gmctl, func(f figure) {
+		if !f.Holds {
+			missed = append(missed, f.Name)
+		}
 		line, err := json.Marshal(f)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -96,6 +101,9 @@ func main() {
 		}
 		fmt.Println(string(line))
 	})
+	if err == nil && len(missed) > 0 {
+		err = fmt.Errorf("not within their bounds: %s", strings.Join(missed, "; "))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
