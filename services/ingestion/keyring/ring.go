@@ -5,6 +5,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -41,9 +42,16 @@ type Ring struct {
 
 	known atomic.Pointer[snapshot] // nil: they were never read
 
-	reading sync.Mutex // held while the keys are read
-	readAt  time.Time  // under reading: when it was last tried
-	failed  error      // under reading: how that ended
+	mu      sync.Mutex
+	reading *reading  // nil: nobody reads the keys now
+	readAt  time.Time // when they were last read, or it failed
+	failed  error     // how that ended
+}
+
+// reading is one reading of the keys, for all who wait for it.
+type reading struct {
+	done chan struct{} // closed when err is set
+	err  error
 }
 
 // snapshot is the keys at a moment.
@@ -126,15 +134,41 @@ func (r *Ring) find(hash apikey.Hash) *held {
 }
 
 // read reads the keys unless that was done within the given time: then it returns
-// how it ended.
+// how it ended. Who comes while they are being read waits for that, or until ctx ends.
 func (r *Ring) read(ctx context.Context, within time.Duration) error {
-	r.reading.Lock()
-	defer r.reading.Unlock()
-	if now := time.Now(); now.Sub(r.readAt) >= within {
-		r.readAt = now
-		r.learn(r.fetch(ctx))
+	r.mu.Lock()
+	now := r.reading
+	switch {
+	case now != nil:
+		r.mu.Unlock()
+		select {
+		case <-now.done:
+			return now.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	case time.Since(r.readAt) < within:
+		defer r.mu.Unlock()
+		return r.failed
 	}
-	return r.failed
+	now = &reading{done: make(chan struct{}), err: errors.New("the last reading was broken off")}
+	r.reading = now
+	r.mu.Unlock()
+	r.finish(ctx, now)
+	return now.err
+}
+
+// finish reads the keys for all who wait for it.
+func (r *Ring) finish(ctx context.Context, now *reading) {
+	defer func() { // also where the source panics
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.reading, r.readAt, r.failed = nil, time.Now(), now.err
+		close(now.done)
+	}()
+	fresh, err := r.fetch(ctx)
+	r.learn(fresh, err)
+	now.err = err
 }
 
 func (r *Ring) fetch(ctx context.Context) (*snapshot, error) {
@@ -160,8 +194,7 @@ func (r *Ring) fetch(ctx context.Context) (*snapshot, error) {
 // learn keeps what was read, and logs when reading begins to fail and when it
 // works again.
 func (r *Ring) learn(fresh *snapshot, err error) {
-	before := r.failed
-	r.failed = err
+	before := r.failed // who reads is the only one to change it
 	switch {
 	case err == nil:
 		if old := r.known.Swap(fresh); old != nil {
