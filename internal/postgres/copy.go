@@ -99,7 +99,7 @@ func (p *buffers) get() *[]byte {
 }
 
 func (p *buffers) put(b *[]byte) {
-	const longest = 4 << 20 // bytes: more than a group mostly takes
+	const longest = 6 << 20 // bytes: what a group of 4 MiB takes, and what append leaves free
 	if cap(*b) <= longest {
 		p.pool.Put(b)
 	}

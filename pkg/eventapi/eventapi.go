@@ -164,7 +164,7 @@ const (
 	UnsupportedEncoding  Code = "unsupported-encoding"   // 415, with Accept-Encoding
 	Internal             Code = "internal"               // 500
 	Unavailable          Code = "unavailable"            // 503, with Retry-After: the store is down or too slow
-	Overloaded           Code = "overloaded"             // 503, with Retry-After: too many events wait already
+	Overloaded           Code = "overloaded"             // 503, with Retry-After: too many events wait already, or too many large requests are on their way
 	BacklogFull          Code = "backlog-full"           // 503, with Retry-After: too much is stored that is not published yet
 )
 

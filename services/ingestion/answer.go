@@ -79,6 +79,8 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ErrOverloaded):
 		code, message = eventapi.Overloaded, "too many events wait to be stored; send the event again"
+	case errors.Is(err, errCrowded):
+		code, message = eventapi.Overloaded, "too many large requests are on their way; send the request again"
 	case errors.Is(err, ErrBacklogFull):
 		code, message = eventapi.BacklogFull, "too much is stored that cannot be published now; send the event again later"
 		wait = backlogRetryAfter

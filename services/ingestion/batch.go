@@ -35,20 +35,14 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 	if err != nil {
 		return nil, err
 	}
-	body, release, err := s.readBody(w, r, s.config.MaxBatchBody)
-	if err != nil {
-		return nil, err
-	}
 	b := &batch{server: s, from: from, rules: s.policyOf(r, from)}
-	now := s.now()
-	if media == eventapi.Text && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
-		media = eventapi.NDJSON
-	}
-	err = b.read(body, media, now)
-	release()
-	if err != nil {
+	if err := b.receive(w, r, media); err != nil {
 		return nil, err
 	}
+	if err := s.bodies.hold(b.rejected); err != nil {
+		return nil, err
+	}
+	defer s.bodies.release(b.rejected) // more are rejected by then
 	if err := s.limiter.key(w, from, len(b.answer.Results)); err != nil {
 		return nil, err
 	}
@@ -77,6 +71,21 @@ type batch struct {
 	records []Record // the valid events
 	places  []int    // of the records in answer.Results
 	answer  eventapi.BatchAnswer
+
+	rejected int64 // bytes that the rejected events hold until the answer, about
+}
+
+// receive reads the request's events, as read does.
+func (b *batch) receive(w http.ResponseWriter, r *http.Request, media string) error {
+	body, err := b.server.readBody(w, r, b.server.config.MaxBatchBody)
+	if err != nil {
+		return err
+	}
+	defer b.server.bodies.put(body)
+	if media == eventapi.Text && !bytes.HasPrefix(bytes.TrimSpace(body.data), []byte("[")) {
+		media = eventapi.NDJSON
+	}
+	return b.read(body.data, media, b.server.now())
 }
 
 // read decodes the events of the body. Those that are not valid are answered
@@ -156,8 +165,11 @@ func (b *batch) settle(i int, result Result) {
 func (b *batch) reject(place int, body []byte, invalid *event.Invalid) {
 	if b.rules.letters {
 		b.letters = append(b.letters, letterOf(body, invalid, b.from))
+		b.rejected += int64(len(body))
 	}
 	b.server.metrics.reject(invalid)
 	b.answer.Rejected++
-	b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: invalidEvent(invalid)}
+	failure := invalidEvent(invalid)
+	b.rejected += 4 * int64(len(failure.Message)) // its fields say the same again
+	b.answer.Results[place] = eventapi.BatchResult{Status: eventapi.Rejected, Error: failure}
 }

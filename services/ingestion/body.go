@@ -19,58 +19,39 @@ import (
 // encodings are the values of Content-Encoding that the service takes.
 const encodings = "gzip, zstd, identity"
 
-// maxKeptBody is the size of the largest buffer that is used again, in bytes.
-const maxKeptBody = 2 << 20
-
-// readBody returns the request's body, decompressed, of at most limit bytes
-// both before and after. The body is valid until release is called.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, release func(), err error) {
+// readBody returns the request's body, decompressed, of at most limit bytes both
+// before and after, in a buffer for the caller to put back.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (*buffer, error) {
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	if encoding != "" && encoding != "identity" && encoding != "gzip" && encoding != "zstd" {
-		return nil, nil, &requestError{
+		return nil, &requestError{
 			status: http.StatusUnsupportedMediaType, code: eventapi.UnsupportedEncoding,
 			message: fmt.Sprintf("the Content-Encoding %s is not taken, only %s", shown(encoding), encodings),
 			header:  [2]string{"Accept-Encoding", encodings},
 		}
 	}
 	if r.ContentLength > limit {
-		return nil, nil, tooLarge(limit)
+		return nil, tooLarge(limit)
 	}
-	raw := s.buffer()
 	if rw, ok := w.(*responseWriter); ok {
 		w = rw.ResponseWriter // net/http closes the connection of a body that is too large
 	}
-	if _, err := raw.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		s.keep(raw)
-		return nil, nil, readError(err, limit)
+	raw, err := s.bodies.fill(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		return nil, readError(err, limit)
 	}
 	if encoding == "" || encoding == "identity" {
-		return raw.Bytes(), func() { s.keep(raw) }, nil
+		return raw, nil
 	}
-	plain := s.buffer()
-	err = s.unpackers.unpack(plain, raw.Bytes(), encoding, limit)
-	s.keep(raw)
-	if err != nil {
-		s.keep(plain)
-		return nil, nil, err
-	}
-	return plain.Bytes(), func() { s.keep(plain) }, nil
-}
-
-func (s *Server) buffer() *bytes.Buffer {
-	b := s.bodies.Get().(*bytes.Buffer)
-	b.Reset()
-	return b
-}
-
-func (s *Server) keep(b *bytes.Buffer) {
-	if b.Cap() <= maxKeptBody {
-		s.bodies.Put(b)
-	}
+	defer s.bodies.put(raw)
+	return s.unpackers.unpack(&s.bodies, raw.data, encoding, limit)
 }
 
 // readError says why the body could not be read.
 func readError(err error, limit int64) error {
+	if errors.Is(err, errCrowded) {
+		return err
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(limit)
 	}
@@ -87,27 +68,38 @@ func tooLarge(limit int64) error {
 	}
 }
 
-// unpackers decompress bodies. The zero value is ready.
+// unpackersAtOnce is how many bodies are decompressed at the same time. All of them
+// have come, so none waits long; a decoder of zstd takes 8 MiB.
+const unpackersAtOnce = 4
+
+// unpackers decompress bodies.
 type unpackers struct {
-	gzips sync.Pool // of *gzip.Reader
-	zstds sync.Pool // of *zstd.Decoder
+	atOnce chan struct{} // has a place for each body that may be decompressed now
+	gzips  sync.Pool     // of *gzip.Reader
+	zstds  sync.Pool     // of *zstd.Decoder
 }
 
-// unpack appends what packed holds to dst, which then has at most limit bytes
-// more: what a small body can grow to is bounded while it grows.
-func (u *unpackers) unpack(dst *bytes.Buffer, packed []byte, encoding string, limit int64) error {
+// unpack returns what packed holds, in a buffer of at most limit bytes: what a small
+// body can grow to is bounded while it grows.
+func (u *unpackers) unpack(into *bodies, packed []byte, encoding string, limit int64) (*buffer, error) {
+	u.atOnce <- struct{}{}
+	defer func() { <-u.atOnce }()
 	reader, done, err := u.reader(packed, encoding)
 	if err != nil {
-		return invalidEncoding(encoding)
+		return nil, invalidEncoding(encoding)
 	}
 	defer done()
-	switch _, err := dst.ReadFrom(io.LimitReader(reader, limit+1)); {
+	plain, err := into.fill(io.LimitReader(reader, limit+1))
+	switch {
+	case errors.Is(err, errCrowded):
+		return nil, err
 	case err != nil:
-		return invalidEncoding(encoding)
-	case int64(dst.Len()) > limit:
-		return tooLarge(limit)
+		return nil, invalidEncoding(encoding)
+	case int64(len(plain.data)) > limit:
+		into.put(plain)
+		return nil, tooLarge(limit)
 	}
-	return nil
+	return plain, nil
 }
 
 func (u *unpackers) reader(packed []byte, encoding string) (reader io.Reader, done func(), err error) {

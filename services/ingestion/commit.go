@@ -19,8 +19,9 @@ var ErrOverloaded = fmt.Errorf("%w: too many events wait already", ErrUnavailabl
 type CommitOptions struct {
 	Writers       int           // writes at the same time; 4
 	MaxGroup      int           // records in one write, unless one request has more; 2,000
+	MaxGroupBytes int           // bytes of the records in one write, unless one request has more; 4 MiB
 	MaxQueue      int           // records waiting before requests are refused; 20,000
-	MaxQueueBytes int           // bytes of records waiting before requests are refused; 64 MiB
+	MaxQueueBytes int           // bytes of records waiting or being written before requests are refused; 64 MiB
 	WriteTimeout  time.Duration // of one write; 10 s
 
 	Tracer *tracing.Tracer // makes spans of the waits and writes of requests that are traced; nil: none
@@ -29,6 +30,7 @@ type CommitOptions struct {
 func (o CommitOptions) withDefaults() CommitOptions {
 	o.Writers = orDefault(o.Writers, 4)
 	o.MaxGroup = orDefault(o.MaxGroup, 2000)
+	o.MaxGroupBytes = orDefault(o.MaxGroupBytes, 4<<20)
 	o.MaxQueue = orDefault(o.MaxQueue, 20_000)
 	o.MaxQueueBytes = orDefault(o.MaxQueueBytes, 64<<20)
 	o.WriteTimeout = orDefault(o.WriteTimeout, 10*time.Second)
@@ -58,7 +60,7 @@ type Committer struct {
 	filled sync.Cond // a writer may find something to do
 	queue  []*request
 	count  int // records in queue, without those of abandoned requests
-	bytes  int
+	bytes  int // of these, and of the records being written
 	closed bool
 
 	writing  int         // records being written
@@ -131,6 +133,13 @@ func (c *Committer) Queued() int {
 	return c.count
 }
 
+// Bytes returns how much the records hold that wait for a writer, or are being written.
+func (c *Committer) Bytes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
 // Close refuses new records, writes what waits and ends the writers. When ctx
 // ends first, the writes under way are cancelled.
 func (c *Committer) Close(ctx context.Context) {
@@ -148,16 +157,25 @@ func (c *Committer) Close(ctx context.Context) {
 func (c *Committer) enqueue(r *request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.closed:
-		return fmt.Errorf("%w: the service is stopping", ErrUnavailable)
-	case c.count > 0 && (c.count+len(r.records) > c.options.MaxQueue || c.bytes+r.bytes > c.options.MaxQueueBytes):
-		return ErrOverloaded
+	if err := c.refusal(len(r.records), r.bytes); err != nil {
+		return err
 	}
 	c.queue = append(c.queue, r)
 	c.count += len(r.records)
 	c.bytes += r.bytes
 	c.filled.Signal()
+	return nil
+}
+
+// refusal is why so many records, of so many bytes, find no room. However many there
+// are, they do where there are no others.
+func (c *Committer) refusal(records, bytes int) error {
+	switch {
+	case c.closed:
+		return fmt.Errorf("%w: the service is stopping", ErrUnavailable)
+	case c.count > 0 && c.count+records > c.options.MaxQueue, c.bytes > 0 && c.bytes+bytes > c.options.MaxQueueBytes:
+		return ErrOverloaded
+	}
 	return nil
 }
 
@@ -175,7 +193,7 @@ func (c *Committer) abandon(r *request) {
 // write is one writer: it works until the committer is closed and nothing waits.
 func (c *Committer) write() {
 	for {
-		group, count := c.take()
+		group, count, bytes := c.take()
 		if len(group) == 0 {
 			return
 		}
@@ -197,6 +215,7 @@ func (c *Committer) write() {
 		}
 		c.mu.Lock()
 		c.writing -= count
+		c.bytes -= bytes
 		c.mu.Unlock()
 	}
 }
@@ -233,7 +252,7 @@ func (c *Committer) worthwhile() bool {
 
 // take waits for requests and returns those of the next group, none when the
 // committer is closed and empty.
-func (c *Committer) take() (group []*request, count int) {
+func (c *Committer) take() (group []*request, count, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -249,21 +268,22 @@ func (c *Committer) take() (group []*request, count int) {
 		for len(c.queue) > 0 {
 			r := c.queue[0]
 			if !r.abandoned {
-				if len(group) > 0 && count+len(r.records) > c.options.MaxGroup {
+				if len(group) > 0 && (count+len(r.records) > c.options.MaxGroup || bytes+r.bytes > c.options.MaxGroupBytes) {
+					c.filled.Signal() // another writer may take the rest
 					break
 				}
 				r.taken = true
 				group = append(group, r)
 				count += len(r.records)
+				bytes += r.bytes
 				c.count -= len(r.records)
-				c.bytes -= r.bytes
 			}
 			c.queue[0] = nil
 			c.queue = c.queue[1:]
 		}
 		if len(group) > 0 || c.closed {
 			c.writing += count
-			return group, count
+			return group, count, bytes
 		}
 		c.filled.Wait()
 	}

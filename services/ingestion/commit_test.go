@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -229,9 +230,7 @@ func TestCommitterBoundsItsQueue(t *testing.T) {
 			var callers sync.WaitGroup
 			for range 20 {
 				callers.Go(func() {
-					r := record("p")
-					r.Metadata = []byte(`"` + strings.Repeat("x", 800) + `"`)
-					_, err := committer.Insert(t.Context(), []ingestion.Record{r})
+					_, err := committer.Insert(t.Context(), []ingestion.Record{heavy()})
 					mu.Lock()
 					defer mu.Unlock()
 					switch {
@@ -252,16 +251,111 @@ func TestCommitterBoundsItsQueue(t *testing.T) {
 	}
 }
 
+// heavy is a record of about 1,000 bytes.
+func heavy() ingestion.Record {
+	r := record("p")
+	r.Metadata = []byte(`"` + strings.Repeat("x", 800) + `"`)
+	return r
+}
+
+// stuckWriter holds every write until it is released.
+type stuckWriter struct {
+	ingestion.Store
+	begun   chan int // of how many records
+	release chan struct{}
+}
+
+func (w *stuckWriter) Write(ctx context.Context, records []ingestion.Record) ([]ingestion.Outcome, error) {
+	w.begun <- len(records)
+	<-w.release
+	return w.Store.Write(ctx, records)
+}
+
+// stuckCommitter is a committer whose writers all are in a write of one record.
+func stuckCommitter(t *testing.T, options ingestion.CommitOptions) (c *ingestion.Committer, w *stuckWriter, insert func(...ingestion.Record) <-chan error) {
+	t.Helper()
+	w = &stuckWriter{Store: &memory{}, begun: make(chan int, 100), release: make(chan struct{})}
+	c = ingestion.NewCommitter(w, options)
+	return c, w, func(records ...ingestion.Record) <-chan error {
+		answer := make(chan error, 1)
+		go func() {
+			_, err := c.Insert(context.WithoutCancel(t.Context()), records)
+			answer <- err
+		}()
+		return answer
+	}
+}
+
+// What is being written is still held: while writes hang, no more is taken than the
+// queue may have in all.
+func TestCommitterCountsWhatIsBeingWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		committer, writer, insert := stuckCommitter(t, ingestion.CommitOptions{Writers: 1, MaxQueueBytes: 5000})
+		first := insert(heavy(), heavy(), heavy())
+		synctest.Wait()
+		if <-writer.begun != 3 || committer.Queued() != 0 || committer.Bytes() != 3000 {
+			t.Errorf("%d records are queued, of %d bytes with those being written", committer.Queued(), committer.Bytes())
+		}
+		if err := <-insert(heavy(), heavy(), heavy()); !errors.Is(err, ingestion.ErrOverloaded) {
+			t.Errorf("3,000 bytes more are answered %v", err)
+		}
+		second := insert(heavy(), heavy())
+		synctest.Wait()
+		close(writer.release)
+		for _, answer := range []<-chan error{first, second} {
+			if err := <-answer; err != nil {
+				t.Error(err)
+			}
+		}
+		committer.Close(t.Context())
+		if committer.Bytes() != 0 {
+			t.Errorf("%d bytes are held at the end", committer.Bytes())
+		}
+	})
+}
+
+// A group is bounded in bytes, too, but for one request that has more; and what it
+// leaves is for the other writers, also while the first ones hang.
+func TestCommitterBoundsAGroupInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		committer, writer, insert := stuckCommitter(t, ingestion.CommitOptions{Writers: 4, MaxGroupBytes: 2500})
+		answers := []<-chan error{insert(heavy())}
+		synctest.Wait()
+		for _, n := range []int{2, 4, 1} {
+			records := make([]ingestion.Record, n)
+			for i := range records {
+				records[i] = heavy()
+			}
+			answers = append(answers, insert(records...))
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		if len(writer.begun) != 4 {
+			t.Errorf("%d writes have begun while the first one hangs, want 4", len(writer.begun))
+		}
+		close(writer.release)
+		for _, answer := range answers {
+			if err := <-answer; err != nil {
+				t.Error(err)
+			}
+		}
+		committer.Close(t.Context())
+		close(writer.begun)
+		var groups []int
+		for n := range writer.begun {
+			groups = append(groups, n)
+		}
+		if fmt.Sprint(groups) != "[1 2 4 1]" {
+			t.Errorf("the writes have %v records, want 1, 2, 4 and 1", groups)
+		}
+	})
+}
+
 // What callers that gave up had queued is given back once, not twice.
 func TestCommitterBoundsItsQueueAfterGivingUp(t *testing.T) {
 	store := &memory{delay: 150 * time.Millisecond}
 	committer := ingestion.NewCommitter(store, ingestion.CommitOptions{Writers: 1, MaxQueueBytes: 3000})
 	defer committer.Close(context.WithoutCancel(t.Context()))
-	large := func() []ingestion.Record {
-		r := record("p")
-		r.Metadata = []byte(`"` + strings.Repeat("x", 800) + `"`)
-		return []ingestion.Record{r}
-	}
 	fill := func(patience time.Duration) (refused int) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -269,7 +363,7 @@ func TestCommitterBoundsItsQueueAfterGivingUp(t *testing.T) {
 		var overloaded atomic.Int32
 		for range 10 {
 			callers.Go(func() {
-				if _, err := committer.Insert(ctx, large()); errors.Is(err, ingestion.ErrOverloaded) {
+				if _, err := committer.Insert(ctx, []ingestion.Record{heavy()}); errors.Is(err, ingestion.ErrOverloaded) {
 					overloaded.Add(1)
 				}
 			})
@@ -278,7 +372,7 @@ func TestCommitterBoundsItsQueueAfterGivingUp(t *testing.T) {
 		return int(overloaded.Load())
 	}
 	for round := range 3 {
-		// Three fit into the queue; the writer has taken one to three before.
+		// Three are held at a time, with those that are being written.
 		if refused := fill(60 * time.Millisecond); refused < 4 || refused > 8 {
 			t.Errorf("round %d: %d of 10 were refused", round, refused)
 		}

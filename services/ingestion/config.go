@@ -41,6 +41,7 @@ type Config struct {
 	MaxBody       int64         // bytes of one event's body, after decompression; 64 KiB
 	MaxBatchBody  int64         // bytes of a batch's body, after decompression; 1 MiB
 	MaxBatch      int           // events in a batch; 1,000
+	MaxBodies     int64         // bytes of all bodies on their way, beside those up to 4 KiB; 64 MiB, or 8 of the largest
 	Deadline      time.Duration // of storing, after which a request is answered 503; 5 s
 	ShutdownGrace time.Duration // for requests in flight when Run is told to stop; 15 s
 
@@ -81,6 +82,7 @@ func (c Config) withDefaults() Config {
 	c.MaxBody = orDefault(c.MaxBody, eventapi.MaxBody)
 	c.MaxBatchBody = orDefault(c.MaxBatchBody, eventapi.MaxBatchBody)
 	c.MaxBatch = orDefault(c.MaxBatch, eventapi.MaxBatch)
+	c.MaxBodies = orDefault(c.MaxBodies, max(64<<20, 8*max(c.MaxBody, c.MaxBatchBody)))
 	c.Deadline = orDefault(c.Deadline, 5*time.Second)
 	c.ShutdownGrace = orDefault(c.ShutdownGrace, 15*time.Second)
 	c.SchemaMode = orDefault(c.SchemaMode, schemas.Strict)

@@ -32,38 +32,25 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	if _, err := mediaType(r, eventapi.JSON, eventapi.Text); err != nil {
 		return "", err
 	}
-	body, release, err := s.readBody(w, r, s.config.MaxBody)
-	if err != nil {
-		return "", err
-	}
-	now := s.now()
 	rules := s.policyOf(r, from)
-	e, err := s.decoder.DecodeNamed(body, now, from.namer(0))
-	if err == nil {
-		err = s.hold(&e, rules.schemas)
+	record, letter, err := s.readEvent(w, r, from, rules)
+	if letter != nil {
+		return "", cmp.Or(s.keepLetter(r.Context(), w, from, letter), err)
 	}
-	if invalid, ok := errors.AsType[*event.Invalid](err); ok && rules.letters {
-		letter := letterOf(body, invalid, from)
-		release()
-		if err := s.limiter.key(w, from, 1); err != nil { // what is kept costs as what is stored
-			return "", err
-		}
-		return "", cmp.Or(s.keepLetters(r.Context(), []Letter{letter}), err)
-	}
-	release()
 	if err != nil {
 		return "", err
 	}
 	if err := s.limiter.key(w, from, 1); err != nil {
 		return "", err
 	}
-	if err := s.limiter.one(w, from, e.PlayerID); err != nil {
+	if err := s.limiter.one(w, from, record.PlayerID); err != nil {
 		return "", err
 	}
-	results, err := s.insert(r.Context(), []Record{from.bring(e, now)})
+	results, err := s.insert(r.Context(), []Record{record})
 	if err != nil {
 		return "", err
 	}
+	e := &record.Event
 	if results[0].Err != nil {
 		s.config.Log.Warn("the store refuses an event's data", "eventId", e.EventID.String(), "error", results[0].Err)
 		if body, err := e.AppendJSON(nil); err == nil && rules.letters {
@@ -74,10 +61,42 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 		return "", unstorable()
 	}
 	if results[0].Outcome.conflicts() {
-		status, failure := from.conflict(0, &e, results[0].Outcome)
+		status, failure := from.conflict(0, e, results[0].Outcome)
 		return "", &requestError{status: status, code: failure.Code, message: failure.Message, fields: failure.Fields}
 	}
 	return e.EventID.String(), nil
+}
+
+// readEvent reads the request's event. One that is not valid is a letter where such are
+// kept.
+func (s *Server) readEvent(w http.ResponseWriter, r *http.Request, from *sender, rules policy) (Record, *Letter, error) {
+	body, err := s.readBody(w, r, s.config.MaxBody)
+	if err != nil {
+		return Record{}, nil, err
+	}
+	defer s.bodies.put(body)
+	now := s.now()
+	e, err := s.decoder.DecodeNamed(body.data, now, from.namer(0))
+	if err == nil {
+		err = s.hold(&e, rules.schemas)
+	}
+	if invalid, ok := errors.AsType[*event.Invalid](err); ok && rules.letters {
+		letter := letterOf(body.data, invalid, from)
+		return Record{}, &letter, err
+	}
+	return from.bring(e, now), nil, err
+}
+
+// keepLetter stores the letter of a request that has no other event.
+func (s *Server) keepLetter(ctx context.Context, w http.ResponseWriter, from *sender, letter *Letter) error {
+	if err := s.bodies.hold(int64(len(letter.Body))); err != nil {
+		return err
+	}
+	defer s.bodies.release(int64(len(letter.Body)))
+	if err := s.limiter.key(w, from, 1); err != nil { // what is kept costs as what is stored
+		return err
+	}
+	return s.keepLetters(ctx, []Letter{*letter})
 }
 
 // insert stores the records within the deadline, and counts them.

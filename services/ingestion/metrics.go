@@ -94,12 +94,20 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 	return m, nil
 }
 
-// queued adds the length of the committer's queue.
-func (m *metrics) queued(length func() int) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "gamemetrics", Subsystem: "ingestion", Name: "queued_events",
-		Help: "Events that wait for a writer now.",
-	}, func() float64 { return float64(length()) }))
+// holds adds what waits in memory.
+func (m *metrics) holds(queue *Committer, bodies *bodies) {
+	for name, figure := range map[string]struct {
+		help string
+		of   func() float64
+	}{
+		"queued_events": {"Events that wait for a writer now.", func() float64 { return float64(queue.Queued()) }},
+		"queued_bytes":  {"Bytes of the events that wait for a writer, or are being written.", func() float64 { return float64(queue.Bytes()) }},
+		"body_bytes":    {"Bytes that the bodies of requests on their way hold, beside small ones.", func() float64 { return float64(bodies.held.Load()) }},
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "gamemetrics", Subsystem: "ingestion", Name: name, Help: figure.help,
+		}, figure.of))
+	}
 }
 
 func (m *metrics) served(route string, status int, took time.Duration) {

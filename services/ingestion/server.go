@@ -1,7 +1,6 @@
 package ingestion
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -37,7 +36,7 @@ type Server struct {
 	backlog   *backlogGauge
 	routes    map[string]route
 	named     map[string]route // by pattern: of paths that name what they are about
-	bodies    sync.Pool        // of *bytes.Buffer
+	bodies    bodies
 	unpackers unpackers
 	keys      *keyring.Ring // nil: there are no API keys
 	limiter   limiter
@@ -59,7 +58,7 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{config: config.withDefaults(), lettering: make(chan struct{}, lettersAtOnce), reading: make(chan struct{}, readsAtOnce)}
 	s.decoder = event.NewDecoder(s.config.Rules)
-	s.bodies.New = func() any { return new(bytes.Buffer) }
+	s.bodies.most, s.unpackers.atOnce = s.config.MaxBodies, make(chan struct{}, unpackersAtOnce)
 	var err error
 	if s.metrics, err = newMetrics(s.config.Registry); err != nil {
 		return nil, err
@@ -73,7 +72,7 @@ func New(config Config) (*Server, error) {
 	s.writer = &watchedWriter{Writer: s.config.Store, metrics: s.metrics, log: s.config.Log}
 	s.config.Commit.Tracer = s.config.Tracer
 	s.committer = NewCommitter(s.writer, s.config.Commit)
-	s.metrics.queued(s.committer.Queued)
+	s.metrics.holds(s.committer, &s.bodies)
 	s.limiter = limiter{s.config.Limits, ratelimit.New(maxBuckets), s.metrics, s.config.Now}
 	s.traffic = newTraffic(s.config.SelfNetworks, s.config.TrustedProxies)
 	keeping, stop := context.WithCancel(context.Background())
