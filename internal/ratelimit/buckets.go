@@ -56,13 +56,7 @@ func (b *Buckets) Take(scope, name string, rate Rate, n int, now time.Time) Verd
 	if !rate.Limited() {
 		return Verdict{OK: true, Remaining: math.MaxInt}
 	}
-	var h maphash.Hash
-	h.SetSeed(b.seed)
-	_, _ = h.WriteString(scope)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(name)
-	hash := h.Sum64()
-
+	hash := b.hash(scope, name)
 	s := &b.shards[hash%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,6 +74,33 @@ func (b *Buckets) Take(scope, name string, rate Rate, n int, now time.Time) Verd
 		s.put(hash, full, at)
 	}
 	return Verdict{OK: true, Remaining: rate.left(full - at), Full: time.Duration(full - at)}
+}
+
+// Give puts n tokens back that were taken from the bucket of a name.
+func (b *Buckets) Give(scope, name string, rate Rate, n int, now time.Time) Verdict {
+	if !rate.Limited() {
+		return Verdict{OK: true, Remaining: math.MaxInt}
+	}
+	hash := b.hash(scope, name)
+	s := &b.shards[hash%shardCount]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := int64(now.Sub(b.made))
+	full := at
+	if taken, known := s.full[hash]; known { // else it is full, or forgotten
+		full = max(at, taken-int64(rate.cost(n)))
+		s.full[hash] = full
+	}
+	return Verdict{OK: true, Remaining: rate.left(full - at), Full: time.Duration(full - at)}
+}
+
+func (b *Buckets) hash(scope, name string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(b.seed)
+	_, _ = h.WriteString(scope)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(name)
+	return h.Sum64()
 }
 
 // left is how many tokens a bucket has that is full after a while.

@@ -48,6 +48,26 @@ func TestTake(t *testing.T) {
 	}
 }
 
+// What is given back can be taken again, and no bucket gets more than full by it.
+func TestGive(t *testing.T) {
+	b, rate := ratelimit.New(1<<14), ratelimit.Rate{PerSecond: 10, Burst: 5}
+	b.Take("key", "a", rate, 4, start)
+	if got := b.Give("key", "a", rate, 3, start); !got.OK || got.Remaining != 4 || got.Full != 100*time.Millisecond {
+		t.Errorf("1 of 5 is taken, and this is left: %+v", got)
+	}
+	for range 2 {
+		if got := b.Give("key", "a", rate, 3, start.Add(50*time.Millisecond)); got.Remaining != 5 || got.Full != 0 {
+			t.Errorf("none is taken, and this is left: %+v", got)
+		}
+	}
+	if got := b.Take("key", "a", rate, 5, start.Add(50*time.Millisecond)); !got.OK || got.Remaining != 0 {
+		t.Errorf("a full bucket gives %+v", got)
+	}
+	if got := b.Give("key", "never used", rate, 3, start); got.Remaining != 5 {
+		t.Errorf("a bucket that is not known has %+v", got)
+	}
+}
+
 // Over any time no more is let through than a full bucket and what flows in, and
 // the wait that is named is enough.
 func TestTakeKeepsTheRate(t *testing.T) {

@@ -2,6 +2,7 @@ package ingestion
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,7 +27,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, answer)
 }
 
-func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.BatchAnswer, error) {
+func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (answer *eventapi.BatchAnswer, err error) {
 	from, err := s.admit(w, r)
 	if err != nil {
 		return nil, err
@@ -46,17 +47,21 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (*eventapi.Ba
 	if err := s.limiter.key(w, from, len(b.answer.Results)); err != nil {
 		return nil, err
 	}
-	if wait := b.limitPlayers(); wait > 0 {
+	wait := b.limitPlayers()
+	defer func() { s.limiter.refund(w, r, from, len(b.answer.Results), b.records, err) }()
+	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(wait)))
 	}
-	results, err := s.insert(r.Context(), b.records)
+	ctx, cancel := context.WithTimeout(r.Context(), s.config.Deadline)
+	defer cancel()
+	results, err := s.insert(ctx, b.records)
 	if err != nil {
 		return nil, err
 	}
 	for i, result := range results {
 		b.settle(i, result)
 	}
-	if err := s.keepLetters(r.Context(), b.letters); err != nil {
+	if err := s.keepLetters(ctx, b.letters); err != nil {
 		return nil, err
 	}
 	return &b.answer, nil

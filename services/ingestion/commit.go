@@ -140,6 +140,13 @@ func (c *Committer) Bytes() int {
 	return c.bytes
 }
 
+// Err returns why Insert would refuse any records now; nil: it may take some.
+func (c *Committer) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refusal(1, 1)
+}
+
 // Close refuses new records, writes what waits and ends the writers. When ctx
 // ends first, the writes under way are cancelled.
 func (c *Committer) Close(ctx context.Context) {

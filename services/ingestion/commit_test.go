@@ -301,6 +301,9 @@ func TestCommitterCountsWhatIsBeingWritten(t *testing.T) {
 		}
 		second := insert(heavy(), heavy())
 		synctest.Wait()
+		if err := committer.Err(); !errors.Is(err, ingestion.ErrOverloaded) {
+			t.Errorf("with 5,000 of 5,000 bytes it refuses nothing: %v", err)
+		}
 		close(writer.release)
 		for _, answer := range []<-chan error{first, second} {
 			if err := <-answer; err != nil {

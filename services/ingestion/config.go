@@ -42,7 +42,7 @@ type Config struct {
 	MaxBatchBody  int64         // bytes of a batch's body, after decompression; 1 MiB
 	MaxBatch      int           // events in a batch; 1,000
 	MaxBodies     int64         // bytes of all bodies on their way, beside those up to 4 KiB; 64 MiB, or 8 of the largest
-	Deadline      time.Duration // of storing, after which a request is answered 503; 5 s
+	Deadline      time.Duration // of storing, letters and all, after which a request is answered 503; 5 s
 	ShutdownGrace time.Duration // for requests in flight when Run is told to stop; 15 s
 
 	// Backlog tells what is stored and not yet published; nil: that is not known.

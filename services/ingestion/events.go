@@ -34,8 +34,10 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	}
 	rules := s.policyOf(r, from)
 	record, letter, err := s.readEvent(w, r, from, rules)
+	ctx, cancel := context.WithTimeout(r.Context(), s.config.Deadline)
+	defer cancel()
 	if letter != nil {
-		return "", cmp.Or(s.keepLetter(r.Context(), w, from, letter), err)
+		return "", cmp.Or(s.keepLetter(ctx, w, r, from, letter), err)
 	}
 	if err != nil {
 		return "", err
@@ -46,15 +48,17 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 	if err := s.limiter.one(w, from, record.PlayerID); err != nil {
 		return "", err
 	}
-	results, err := s.insert(r.Context(), []Record{record})
+	records := []Record{record}
+	defer func() { s.limiter.refund(w, r, from, 1, records, err) }()
+	results, err := s.insert(ctx, records)
 	if err != nil {
 		return "", err
 	}
-	e := &record.Event
+	e := &records[0].Event
 	if results[0].Err != nil {
 		s.config.Log.Warn("the store refuses an event's data", "eventId", e.EventID.String(), "error", results[0].Err)
 		if body, err := e.AppendJSON(nil); err == nil && rules.letters {
-			if err := s.keepLetters(r.Context(), []Letter{letterOf(body, unstorable(), from)}); err != nil {
+			if err := s.keepLetters(ctx, []Letter{letterOf(body, unstorable(), from)}); err != nil {
 				return "", err
 			}
 		}
@@ -88,7 +92,7 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request, from *sender,
 }
 
 // keepLetter stores the letter of a request that has no other event.
-func (s *Server) keepLetter(ctx context.Context, w http.ResponseWriter, from *sender, letter *Letter) error {
+func (s *Server) keepLetter(ctx context.Context, w http.ResponseWriter, r *http.Request, from *sender, letter *Letter) (err error) {
 	if err := s.bodies.hold(int64(len(letter.Body))); err != nil {
 		return err
 	}
@@ -96,16 +100,15 @@ func (s *Server) keepLetter(ctx context.Context, w http.ResponseWriter, from *se
 	if err := s.limiter.key(w, from, 1); err != nil { // what is kept costs as what is stored
 		return err
 	}
+	defer func() { s.limiter.refund(w, r, from, 1, nil, err) }()
 	return s.keepLetters(ctx, []Letter{*letter})
 }
 
-// insert stores the records within the deadline, and counts them.
+// insert stores the records, and counts them.
 func (s *Server) insert(ctx context.Context, records []Record) ([]Result, error) {
 	if err := s.backlog.err(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.Deadline)
-	defer cancel()
 	results, err := s.committer.Insert(ctx, records)
 	for _, result := range results {
 		if err == nil && result.Err == nil {

@@ -1,6 +1,7 @@
 package ingestion
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -81,6 +82,23 @@ func (l *limiter) one(w http.ResponseWriter, from *sender, player string) error 
 	l.metrics.limited()
 	tell(w.Header(), "player", rate, verdict)
 	return tooMany(verdict, tooManyOfPlayer(rate))
+}
+
+// refund gives back what a request of n events took, key's and players', where it is
+// answered 503: it will come again. A client that is gone gets no answer, and what it
+// sent may be stored.
+func (l *limiter) refund(w http.ResponseWriter, r *http.Request, from *sender, n int, records []Record, err error) {
+	if !errors.Is(err, ErrUnavailable) || r.Context().Err() != nil {
+		return
+	}
+	if rate := l.keyRate(from); rate.Limited() {
+		tell(w.Header(), "key", rate, l.buckets.Give("key", from.key.ID, rate, n, l.now()))
+	}
+	if rate := l.playerRate(from); rate.Limited() {
+		for i := range records {
+			l.buckets.Give(playerScope+from.record.Game, records[i].PlayerID, rate, 1, l.now())
+		}
+	}
 }
 
 func tooManyOfPlayer(rate ratelimit.Rate) string {

@@ -1,6 +1,7 @@
 package ingestion
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -61,7 +62,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) 
 	}
 	from.record.Traffic, from.record.TraceParent = traffic, s.parentOf(r)
 	// What is too much is refused before it is read.
-	return from, s.limiter.key(w, from, 0)
+	if err := s.limiter.key(w, from, 0); err != nil {
+		return nil, err
+	}
+	return from, cmp.Or(s.backlog.err(), s.committer.Err())
 }
 
 // keyOf returns the request's API key; nil where it has none and needs none.
