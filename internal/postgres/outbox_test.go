@@ -80,6 +80,7 @@ func TestLettersAreKeptOnceAndWhole(t *testing.T) {
 
 func TestOldLettersGo(t *testing.T) {
 	pool := migrated(t)
+	source := outboxOf(t, pool)
 	for i, sql := range []string{
 		`INSERT INTO outbox (id, topic, player_id, created_at) SELECT gen_random_uuid(), 'dlq.events', 'p', now() - interval '31 days' FROM generate_series(1, 2500)`,
 		`INSERT INTO outbox (id, topic, player_id, created_at) VALUES (gen_random_uuid(), 'player.erasures', 'p', now() - interval '31 days')`,
@@ -89,11 +90,16 @@ func TestOldLettersGo(t *testing.T) {
 			t.Fatal(i, err)
 		}
 	}
+	database, last := databaseOf(t, source), next(t, source, relay.Position{}, 2500)[2499]
+	cursor := relay.Cursor{Position: last.Position, EventID: last.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
 	if err := postgres.PruneOutbox(t.Context(), pool); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, pool, "SELECT count(*) FROM outbox"); n != 2 {
 		t.Errorf("%d rows are left, want the erasure and what is new", n)
+	}
+	if err := source.Verify(t.Context(), cursor); err != nil {
+		t.Errorf("a relay that stopped at a letter which is gone: %v", err)
 	}
 	if _, err := pool.Exec(t.Context(), "UPDATE outbox SET created_at = now() - interval '1 year'"); err != nil {
 		t.Fatal(err)

@@ -3,8 +3,13 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/services/ingestion"
@@ -87,30 +92,78 @@ func TestDropPublished(t *testing.T) {
 	write(8) // the day is made anew
 }
 
-// A relay has had nothing to publish since the day that is dropped. When PostgreSQL fails
-// over, nothing is lost for that.
+// A relay has had nothing to publish since the day that is dropped, and its cursor speaks
+// of an event of that day: of the last one, or of one before it where the lane has noted
+// to have read further. That is no loss, also when PostgreSQL has failed over; what comes
+// behind the day still has to be there.
 func TestAnIdleRelayOutlivesRetention(t *testing.T) {
 	pool := migrated(t)
 	source := sourceOf(t, pool)
-	for range 3 {
-		if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now().AddDate(0, 0, -9))}); err != nil {
+	for _, back := range []int{9, 9, 9, 0} {
+		if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now().AddDate(0, 0, -back))}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	events, database := next(t, source, relay.Position{}, 10), databaseOf(t, source)
-	cursorOf := func(e relay.Event) relay.Cursor {
-		return relay.Cursor{Position: e.Position, EventID: e.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline + 1}
-	}
-	if _, err := source.Claim(t.Context(), relay.Claim{Lane: "main", Holder: "r", For: time.Hour, Published: events[2].Position}); err != nil {
+	if _, err := source.Claim(t.Context(), relay.Claim{Lane: "main", Holder: "r", For: time.Hour, Published: events[3].Position}); err != nil {
 		t.Fatal(err)
 	}
 	if days, err := postgres.DropPublished(t.Context(), pool, time.Now().AddDate(0, 0, -5)); err != nil || len(days) != 1 {
 		t.Fatalf("dropped %v, %v", days, err)
 	}
-	if err := source.Verify(t.Context(), cursorOf(events[2])); err != nil {
-		t.Errorf("with the cursor on the last event of the day: %v", err)
+	if _, err := pool.Exec(t.Context(), "DELETE FROM events"); err != nil {
+		t.Fatal(err)
 	}
-	if err := source.Verify(t.Context(), cursorOf(events[1])); !errors.Is(err, relay.ErrHistory) {
-		t.Errorf("with the cursor on an event that no relay stayed at: %v, want ErrHistory", err)
+	for _, timeline := range []uint32{database.Timeline, database.Timeline + 1} {
+		for i, e := range events {
+			err := source.Verify(t.Context(), relay.Cursor{
+				Position: e.Position, EventID: e.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: timeline,
+			})
+			if lost := i == 3; errors.Is(err, relay.ErrHistory) != lost || !lost && err != nil {
+				t.Errorf("with the cursor on event %d, timeline %d: %v", i, timeline, err)
+			}
+		}
+	}
+}
+
+// The day of a relay's last event was dropped by a version that did not note it.
+func TestAnIdleRelayOutlivesAnUpgrade(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now())}); err != nil {
+		t.Fatal(err)
+	}
+	last, database := next(t, source, relay.Position{}, 1)[0], databaseOf(t, source)
+	if _, err := source.Claim(t.Context(), relay.Claim{Lane: "main", Holder: "r", For: time.Hour, Published: last.Position}); err != nil {
+		t.Fatal(err)
+	}
+	downTo(t, pool, 13)
+	if _, err := pool.Exec(t.Context(), "DELETE FROM events"); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Migrate(t.Context(), pool, nil); err != nil {
+		t.Fatal(err)
+	}
+	cursor := relay.Cursor{Position: last.Position, EventID: last.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
+	if err := source.Verify(t.Context(), cursor); err != nil {
+		t.Error(err)
+	}
+	cursor.Seq++
+	if err := source.Verify(t.Context(), cursor); !errors.Is(err, relay.ErrHistory) {
+		t.Errorf("behind what was published then: %v, want ErrHistory", err)
+	}
+}
+
+// downTo undoes the migrations behind a version.
+func downTo(t *testing.T, pool *pgxpool.Pool, version int64) {
+	t.Helper()
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS("migrations"), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err == nil {
+		_, err = provider.DownTo(t.Context(), version)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -191,10 +191,10 @@ func (s *Source) Database(ctx context.Context) (relay.Database, error) {
 
 const adoptHint = "decide what to publish: gmctl serve relay --adopt all (everything stored, again) or --adopt new (only what is stored from now on)"
 
-// Verify implements relay.Source. A cursor can be gone on from if the next
-// transaction id lies behind it, and if this is still the timeline it was
-// written on or one that has the cursor's event. That an event is missing on
-// the same timeline means only that it was deleted.
+// Verify implements relay.Source. A cursor can be gone on from if this is the server that
+// it was written on, the next transaction id lies behind it, and its event is there or
+// known to be deleted. Where it has no event, because a layout or an adoption begins
+// there, that is asked of another timeline alone.
 func (s *Source) Verify(ctx context.Context, cursor relay.Cursor) error {
 	database, err := s.Database(ctx)
 	if err != nil {
@@ -203,24 +203,30 @@ func (s *Source) Verify(ctx context.Context, cursor relay.Cursor) error {
 	var next uint64
 	var present bool
 	event := &cursor.EventID
-	if *event == "" { // it stands where a layout begins
+	if *event == "" {
 		event = nil
 	}
-	if err := s.pool.QueryRow(ctx, verifyCursor, cursor.Xid, cursor.Seq, event).Scan(&next, &present); err != nil {
+	if err := s.pool.QueryRow(ctx, verifyCursor, cursor.Xid, cursor.Seq, event, s.stream).Scan(&next, &present); err != nil {
 		return s.explain(err)
 	}
+	remedy := adoptHint
 	switch {
 	case database.SystemIdentifier != cursor.SystemIdentifier:
 		err = fmt.Errorf("%w: published from system %d, this is %d", relay.ErrHistory, cursor.SystemIdentifier, database.SystemIdentifier)
 	case next <= cursor.Xid:
 		err = fmt.Errorf("%w: published up to transaction %d, the next one is %d", relay.ErrHistory, cursor.Xid, next)
-	case database.Timeline != cursor.Timeline && !present:
-		err = fmt.Errorf("%w: event %s at %s was published on timeline %d, and is missing on timeline %d",
-			relay.ErrHistory, cursor.EventID, cursor.Position, cursor.Timeline, database.Timeline)
-	default:
+	case present || event == nil && database.Timeline == cursor.Timeline:
 		return nil
+	case event == nil:
+		err = fmt.Errorf("%w: what begins at %s was begun on timeline %d, and is missing on timeline %d",
+			relay.ErrHistory, cursor.Position, cursor.Timeline, database.Timeline)
+	default:
+		err = fmt.Errorf("%w: event %s at %s was published last, on timeline %d, and is missing on timeline %d",
+			relay.ErrHistory, cursor.EventID, cursor.Position, cursor.Timeline, database.Timeline)
+		remedy = fmt.Sprintf("if someone has deleted that event by hand, say so: INSERT INTO erased_events VALUES ('%d', %d, '%s'); else %s",
+			cursor.Xid, cursor.Seq, cursor.EventID, adoptHint)
 	}
-	return &problem.Error{What: "the database was set back behind what is published (restored from a backup, or failed over with a loss)", Cause: err, Next: adoptHint}
+	return &problem.Error{What: "the database was set back behind what is published (restored from a backup or a snapshot, or failed over with a loss)", Cause: err, Next: remedy}
 }
 
 // blockerAfter is how old an unpublished event is when the question is asked

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/pkg/event"
 	"github.com/gamemetrics/gmctl/services/ingestion"
 	"github.com/gamemetrics/gmctl/services/relay"
@@ -331,13 +332,41 @@ func TestVerifyFindsALostHistory(t *testing.T) {
 		{"a transaction that this server has not had yet", func(c *relay.Cursor) { c.Xid += 1000 }, true},
 		{"another timeline that has the event", func(c *relay.Cursor) { c.Timeline = 7 }, false},
 		{"another timeline without the event", func(c *relay.Cursor) { c.Timeline, c.EventID = 7, uuid.NewString() }, true},
-		{"the event was deleted", func(c *relay.Cursor) { c.EventID = uuid.NewString() }, false},
+		{"the same timeline without the event", func(c *relay.Cursor) { c.EventID = uuid.NewString() }, true},
+		{"no event, where an adoption began", func(c *relay.Cursor) { c.EventID = "" }, false},
+		{"no event, on another timeline that has no such beginning", func(c *relay.Cursor) { c.Timeline, c.EventID = 7, "" }, true},
 	} {
 		cursor := good
 		c.change(&cursor)
 		if err := source.Verify(t.Context(), cursor); errors.Is(err, relay.ErrHistory) != c.lost || !c.lost && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// An operator who deletes what was published last is told how to say so.
+func TestAnEventThatWasDeletedByHand(t *testing.T) {
+	pool := migrated(t)
+	source := sourceOf(t, pool)
+	if _, err := postgres.NewStore(pool, nil).Write(t.Context(), []ingestion.Record{record("p", time.Now())}); err != nil {
+		t.Fatal(err)
+	}
+	event, database := next(t, source, relay.Position{}, 1)[0], databaseOf(t, source)
+	cursor := relay.Cursor{Position: event.Position, EventID: event.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
+	if _, err := pool.Exec(t.Context(), "DELETE FROM events"); err != nil {
+		t.Fatal(err)
+	}
+	p, ok := errors.AsType[*problem.Error](source.Verify(t.Context(), cursor))
+	if !ok {
+		t.Fatal("it is not missed")
+	}
+	_, remedy, _ := strings.Cut(p.Next, "say so: ")
+	remedy, _, _ = strings.Cut(remedy, ";")
+	if _, err := pool.Exec(t.Context(), remedy); err != nil {
+		t.Fatalf("%s: %v", p.Next, err)
+	}
+	if err := source.Verify(t.Context(), cursor); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -13,6 +13,7 @@ SET database_id = gen_random_uuid(),
     created_at = now()
 FROM pg_control_system() c, pg_database d
 WHERE d.datname = current_database();
+DELETE FROM relay_removed;
 UPDATE relay_lanes SET xid = '0', seq = 0, topics = '{}', go_on = false WHERE lane NOT LIKE 'main-%';
 -- Of the layouts the newest is left, from the first event on: that of one lane ends before it.
 DELETE FROM relay_lanes WHERE lane LIKE 'main-%';

@@ -11,7 +11,7 @@ GRANT SELECT, INSERT, UPDATE (last_used, expires_at, revoked_at) ON api_keys TO 
 GRANT USAGE ON SEQUENCE events_seq TO {role};
 GRANT EXECUTE ON FUNCTION ensure_events_partition(date), events_blocker() TO {role};
 GRANT EXECUTE ON FUNCTION relay_goes_on(bigint, bigint, xid8) TO {role};
-GRANT SELECT ON event_schemas, erased_events TO {role};
+GRANT SELECT ON event_schemas, erased_events, relay_removed TO {role};
 GRANT SELECT, INSERT ON outbox TO {role};
 GRANT USAGE ON SEQUENCE outbox_seq TO {role};
 GRANT EXECUTE ON FUNCTION prune_outbox(timestamptz, integer) TO {role};

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,10 +25,7 @@ func (s *Server) Standby(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// owners and modes, too: root's server runs as another user
-	if out, err := exec.Command("cp", "-a", s.dir+"/.", dir).CombinedOutput(); err != nil {
-		t.Fatalf("the server's directory cannot be copied: %v: %s", err, out)
-	}
+	copyAll(t, s.dir, dir)
 	s.Restart(t)
 	standby := &Server{dir: dir, log: &log{}, config: s.config}
 	if standby.config.Port, err = testenv.FreePort(); err != nil {
