@@ -54,6 +54,9 @@ func TestAdoptARestoredDatabase(t *testing.T) {
 			if after.ID == before.ID || after.SystemIdentifier != before.SystemIdentifier {
 				t.Errorf("identity %+v, before %+v", after, before)
 			}
+			if at, err := source.Progress(t.Context(), ""); err != nil || at != after.Start {
+				t.Errorf("the lag is measured from %s, want %s (%v)", at, after.Start, err)
+			}
 			write("new")
 			var got []string
 			for _, e := range next(t, source, after.Start, 10) {

@@ -18,6 +18,8 @@ var (
 	leaveLane string
 	//go:embed queries/noted_lane.sql
 	notedLane string
+	//go:embed queries/progress.sql
+	laneProgress string
 )
 
 // How relay_lanes calls the tables.
@@ -61,6 +63,15 @@ func (s *Source) Noted(ctx context.Context, lane string) (relay.Note, error) {
 		return relay.Note{}, s.explain(err)
 	}
 	return n, nil
+}
+
+// Progress implements relay.Lanes.
+func (s *Source) Progress(ctx context.Context, lane string) (relay.Position, error) {
+	var at relay.Position
+	if err := s.pool.QueryRow(ctx, laneProgress, s.stream, lane).Scan(&at.Xid, &at.Seq); err != nil {
+		return relay.Position{}, s.explain(err)
+	}
+	return at, nil
 }
 
 // topicIDs is never nil, which would be NULL.

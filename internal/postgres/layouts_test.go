@@ -172,6 +172,14 @@ func TestBacklogAndRetentionWithLanes(t *testing.T) {
 		if err != nil || b.Events != events {
 			t.Errorf("%s: %d events wait, want %d (%v)", what, b.Events, events, err)
 		}
+		at, err := source.Progress(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := int64(count(t, pool, "SELECT count(*) FROM events")) // of what waits, too
+		if lag, err := source.Lag(t.Context(), at); err != nil || lag.Events != min(events, there) {
+			t.Errorf("%s: the lag is %d events, want %d (%v)", what, lag.Events, min(events, there), err)
+		}
 		days, err := postgres.DropPublished(t.Context(), pool, time.Now().AddDate(0, 0, -5))
 		if err != nil || len(days) != dropped {
 			t.Errorf("%s: dropped %v, want %d days (%v)", what, days, dropped, err)

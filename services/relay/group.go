@@ -250,9 +250,35 @@ func (g *Group) parts() []Part {
 	})
 }
 
-// Lag asks the source for what is not yet published by the lane that is furthest behind.
+// Lag asks the source for what is not yet published by the lane that is furthest behind,
+// of those that this process works. Where it does not know how far they all are, it is the
+// one of all lanes, by what is noted of them: see Relay.Lag.
 func (g *Group) Lag(ctx context.Context) (Lag, error) {
-	return g.source.Lag(ctx, g.Status().Cursor)
+	at, located := g.position()
+	if !located {
+		var err error
+		if at, err = g.source.Progress(ctx, ""); err != nil {
+			return Lag{}, err
+		}
+	}
+	return g.source.Lag(ctx, at)
+}
+
+// position is where the lane is that is furthest behind of those that this process works;
+// it is not located where there is none, or one of which that is not known.
+func (g *Group) position() (at Position, located bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range g.working {
+		reached, known := r.position()
+		switch state := r.Status().State; {
+		case known && (!located || reached.Before(at)):
+			at, located = reached, true
+		case !known && (works(state) || state == Starting):
+			return Position{}, false
+		}
+	}
+	return at, located
 }
 
 func (g *Group) works() bool { return works(g.Status().State) }

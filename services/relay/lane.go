@@ -24,6 +24,10 @@ type Lanes interface {
 	Leave(ctx context.Context, c Claim) error
 	// Noted returns what was last claimed of the lane, the zero Note if nothing was.
 	Noted(ctx context.Context, lane string) (Note, error)
+	// Progress returns up to where a lane is known to have published, whichever relay
+	// works it; it may be further. "" stands for all lanes of the layouts, of which the
+	// one furthest behind counts.
+	Progress(ctx context.Context, lane string) (Position, error)
 }
 
 // Claim is what a relay says of itself.
@@ -76,7 +80,7 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 	if r.cfg.Lanes == nil {
 		return r.session(ctx)
 	}
-	r.knows(nil)
+	defer r.forgets()
 	if err := r.standBy(ctx); err != nil {
 		return false, err
 	}
@@ -197,9 +201,16 @@ func (r *Relay) ownClaim() Claim {
 	return c
 }
 
-// knows notes that the relay knows where it is, in these topics; nil: it does not.
+// knows notes that the relay knows where it is, in these topics.
 func (r *Relay) knows(topics []uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.topics = topics
+	r.topics, r.located = topics, true
+}
+
+// forgets notes that it no longer does: another relay may work the lane from here on.
+func (r *Relay) forgets() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.topics, r.located = nil, false
 }

@@ -60,6 +60,12 @@ func (l *lanes) Noted(context.Context, string) (relay.Note, error) {
 	return l.note, nil
 }
 
+func (l *lanes) Progress(context.Context, string) (relay.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.note.Published, nil
+}
+
 func (l *lanes) set(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -96,9 +96,10 @@ type Relay struct {
 	cfg     Config
 	metrics *metrics
 
-	mu     sync.Mutex
-	status Status
-	topics []uuid.UUID // see Claim.Topics
+	mu      sync.Mutex
+	status  Status
+	topics  []uuid.UUID // see Claim.Topics
+	located bool        // Status.Cursor is where the lane is
 
 	bytes int // see batchBytes
 
@@ -236,9 +237,31 @@ func (r *Relay) Status() Status {
 	return r.status
 }
 
-// Lag asks the source for what is not yet published.
+var errNotLocated = errors.New("the relay does not know yet where it goes on")
+
+// Lag asks the source for what is not yet published. As long as this relay does not know
+// where the lane is, because another one works it or Kafka does not answer, what is noted
+// in Lanes counts, which is Config.Lease/4 old where someone publishes.
 func (r *Relay) Lag(ctx context.Context) (Lag, error) {
-	return r.cfg.Source.Lag(ctx, r.Status().Cursor)
+	at, located := r.position()
+	switch {
+	case located:
+	case r.cfg.Lanes == nil:
+		return Lag{}, errNotLocated
+	default:
+		var err error
+		if at, err = r.cfg.Lanes.Progress(ctx, r.cfg.Lane); err != nil {
+			return Lag{}, err
+		}
+	}
+	return r.cfg.Source.Lag(ctx, at)
+}
+
+// position is where the lane is, if this relay knows that.
+func (r *Relay) position() (at Position, located bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status.Cursor, r.located
 }
 
 func (r *Relay) enter(state State, why *problem.Error) {

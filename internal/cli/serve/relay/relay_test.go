@@ -98,6 +98,9 @@ func TestServe(t *testing.T) {
 		_, body := second.Get(t, "/ready")
 		return second.Ready(t) && strings.HasPrefix(body, "standby: active is ")
 	})
+	serve.Eventually(t, "the lag is the same, whoever is asked", func() bool {
+		return metric(t, second, "gmctl_relay_lag_events 0") && metric(t, second, "gmctl_relay_outbox_lag_events 0")
+	})
 	if !metric(t, first, "gmctl_relay_active 1") || !metric(t, second, "gmctl_relay_active 0") {
 		t.Error("the metrics do not say which relay is active")
 	}
