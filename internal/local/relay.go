@@ -66,11 +66,11 @@ func (r *relayComponent) run(ctx context.Context, say announcer) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- relay.RunBoth(held, service, records) }()
-	return ended(held, r.follow(service, done, say))
+	return ended(held, follow(service.Status, done, say))
 }
 
 // follow tells the relay's state until it has ended.
-func (r *relayComponent) follow(service *relay.Group, done <-chan error, say announcer) error {
+func follow(of func() relay.Status, done <-chan error, say announcer) error {
 	const pause = 10 * time.Millisecond
 	serving := false
 	for {
@@ -79,13 +79,13 @@ func (r *relayComponent) follow(service *relay.Group, done <-chan error, say ann
 			return err
 		case <-time.After(pause):
 		}
-		switch status := service.Status(); status.State {
+		switch status := of(); status.State {
 		case relay.Running:
 			if !serving {
 				serving = true
 				say.ready(facts{})
 			}
-			say.warn(nil)
+			say.warn(status.Held)
 		case relay.Failing:
 			if !serving {
 				say.doing(status.Problem.Error())

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -237,19 +236,15 @@ const blockerAfter = time.Second
 func (s *Source) Lag(ctx context.Context, after relay.Position) (relay.Lag, error) {
 	var lag relay.Lag
 	var seconds float64
-	if err := s.pool.QueryRow(ctx, s.lag, after.Xid, after.Seq, relay.LagCounted).Scan(&lag.Events, &lag.Estimated, &seconds); err != nil {
+	var held bool
+	if err := s.pool.QueryRow(ctx, s.lag, after.Xid, after.Seq, relay.LagCounted).Scan(&lag.Events, &lag.Estimated, &seconds, &held); err != nil {
 		return relay.Lag{}, s.explain(err)
 	}
 	lag.Age = time.Duration(max(seconds, 0) * float64(time.Second))
-	if lag.Events == 0 || lag.Age < blockerAfter {
+	if !held || lag.Age < blockerAfter {
 		return lag, nil
 	}
-	rows, err := s.pool.Query(ctx, findBlocker)
-	if err != nil {
-		return lag, s.explain(err)
-	}
-	_, err = pgx.ForEachRow(rows, []any{&lag.Blocker}, func() error { return nil })
-	if err != nil {
+	if err := s.pool.QueryRow(ctx, findBlocker).Scan(&lag.Blocker, &lag.Unblock); err != nil {
 		return lag, s.explain(err)
 	}
 	return lag, nil

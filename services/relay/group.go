@@ -32,6 +32,7 @@ type Group struct {
 	working map[Part]*Relay
 	gone    Status         // of the lanes that have finished: what they published
 	problem *problem.Error // why the layouts cannot be read
+	held    *problem.Error // see Status.Held
 	since   time.Time
 	start   func(Part) // nil: it does not run
 	shared  bool       // Config.Share is done; of Run's goroutine
@@ -87,6 +88,7 @@ func (g *Group) Run(ctx context.Context) error {
 	}
 	g.mu.Unlock()
 	lanes.Go(func() { g.meet(ctx) })
+	lanes.Go(func() { watchHeld(ctx, g, g.cfg, g.heldBy) })
 	for {
 		g.look(ctx)
 		select {
@@ -195,7 +197,7 @@ func (g *Group) Status() Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := g.gone
-	all.State, all.Since, all.Problem = Starting, g.since, g.problem
+	all.State, all.Since, all.Problem, all.Held = Starting, g.since, g.problem, g.held
 	if g.start == nil {
 		all.State = Stopped
 	} else if g.problem != nil && len(g.working) == 0 {
@@ -219,6 +221,12 @@ func (g *Group) Status() Status {
 		all.DeadLettered += s.DeadLettered
 	}
 	return all
+}
+
+func (g *Group) heldBy(why *problem.Error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = why
 }
 
 // rank is which state of several lanes is told: the smallest.

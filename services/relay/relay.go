@@ -89,6 +89,9 @@ type Status struct {
 	Cursor       Position  // behind the last event known to be committed
 	Problem      *problem.Error
 	Active       string // in Standby the relay that works, empty if that is not known; in Waiting the lane
+	// Held is what holds back events that a relay in Running would publish, for some
+	// time now; nil: nothing that is known.
+	Held *problem.Error
 }
 
 // Relay publishes the events of a Source to Kafka.
@@ -167,6 +170,13 @@ const (
 // cursor is lost, or, where no Lanes say who works, another relay has taken over.
 func (r *Relay) Run(ctx context.Context) error {
 	defer func() { r.enter(Stopped, r.Status().Problem) }()
+	if r.cfg.place == nil { // a Group watches for its lanes
+		watching, stop := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() { watchHeld(watching, r, r.cfg, r.heldBy) })
+		defer watch.Wait()
+		defer stop()
+	}
 	for backoff := firstBackoff; ; {
 		r.enter(Starting, r.Status().Problem)
 		progressed, err := r.turn(ctx)
@@ -262,6 +272,12 @@ func (r *Relay) position() (at Position, located bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.status.Cursor, r.located
+}
+
+func (r *Relay) heldBy(why *problem.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Held = why
 }
 
 func (r *Relay) enter(state State, why *problem.Error) {

@@ -59,9 +59,9 @@ type Lag struct {
 	// Estimated is set where Events was not counted: numbers that the database gave
 	// to events which were then not stored are part of it.
 	Estimated bool
-	// Blocker describes the session whose open transaction holds the events
-	// back; empty if none does.
-	Blocker string
+	// Blocker describes the open transaction that holds back the first of them, and with
+	// it all; empty if none does, or not for long yet. Unblock says how to end it.
+	Blocker, Unblock string
 }
 
 // Reach is what Source.Next knows of what lies behind the events that it gave, if take

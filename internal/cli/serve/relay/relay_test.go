@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -153,6 +154,32 @@ func write(t *testing.T, dsn string) {
 	defer pool.Close()
 	if _, err := pool.Exec(t.Context(), `INSERT INTO events (event_id, player_id, event_type, "timestamp") VALUES (gen_random_uuid(), 'p', 't', now())`); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A forgotten transaction holds back what is stored: it is named.
+func TestServeTellsWhatHoldsEventsBack(t *testing.T) {
+	dsn := database(t, 0)
+	forgotten, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer forgotten.Close(t.Context())
+	if _, err := forgotten.Exec(t.Context(), `BEGIN; SELECT pg_current_xact_id()`); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dsn)
+	s := command.Start(t, "--database-url", dsn, "--brokers", brokers(t))
+	session := fmt.Sprintf("session %d (", forgotten.PgConn().PID())
+	serve.Eventually(t, "it is named", func() bool {
+		status, body := s.Get(t, "/ready")
+		return status == 200 && strings.Contains(body, session) && strings.Contains(body, "\nnext: have it committed")
+	})
+	if !metric(t, s, "gmctl_relay_lag_held 1") || !metric(t, s, "gmctl_relay_outbox_lag_held 0") {
+		t.Error("the metrics do not say that events are held back")
+	}
+	if !strings.Contains(s.Log(), session) {
+		t.Error("the log does not name it")
 	}
 }
 

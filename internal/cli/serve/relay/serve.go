@@ -155,6 +155,9 @@ func handler(service publisher, registry *prometheus.Registry) http.Handler {
 		switch status.State {
 		case relay.Running:
 			fmt.Fprintln(w, "active: publishing, at", status.Cursor)
+			if p := status.Held; p != nil {
+				fmt.Fprintf(w, "%s\nnext: %s\n", p, p.Next)
+			}
 			tellLanes(w, service)
 			return
 		case relay.Waiting:
@@ -204,17 +207,18 @@ type measured interface {
 
 // lagCollector asks for the lag of a relay when it is scraped.
 type lagCollector struct {
-	relay           measured
-	events, seconds *prometheus.Desc
-	log             *slog.Logger
+	relay                 measured
+	events, seconds, held *prometheus.Desc
+	log                   *slog.Logger
 }
 
-// lagOf returns the collector of two metrics, NAME_events and NAME_seconds.
+// lagOf returns the collector of three metrics, NAME_events, NAME_seconds and NAME_held.
 func lagOf(r measured, name, what string, log *slog.Logger) lagCollector {
 	return lagCollector{
 		relay:   r,
 		events:  prometheus.NewDesc(name+"_events", fmt.Sprintf("%s and not yet published; from %d on an estimate.", what, relay.LagCounted), nil, nil),
 		seconds: prometheus.NewDesc(name+"_seconds", "Age of the first of them.", nil, nil),
+		held:    prometheus.NewDesc(name+"_held", "1 while a transaction that is still open holds it back, else 0.", nil, nil),
 		log:     log,
 	}
 }
@@ -226,6 +230,7 @@ const scrapeTimeout = 2 * time.Second
 func (c lagCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- c.events
 	to <- c.seconds
+	to <- c.held
 }
 
 // Collect implements prometheus.Collector. Where the lag cannot be learned there
@@ -240,4 +245,9 @@ func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(c.events, prometheus.GaugeValue, float64(lag.Events))
 	to <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, lag.Age.Seconds())
+	held := 0.0
+	if lag.Blocker != "" {
+		held = 1
+	}
+	to <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, held)
 }

@@ -1,0 +1,37 @@
+package local
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/services/relay"
+)
+
+// A relay that works, and whose events a forgotten transaction holds back, says so.
+func TestARelayWhoseEventsAreHeldBackIsDegraded(t *testing.T) {
+	var held atomic.Pointer[problem.Error]
+	attempt := func(_ int, ctx context.Context, say announcer) error {
+		done := make(chan error, 1)
+		context.AfterFunc(ctx, func() { done <- nil })
+		return follow(func() relay.Status { return relay.Status{State: relay.Running, Held: held.Load()} }, done, say)
+	}
+	runScripted(t, attempt, func(t *testing.T, r *runner, _ *scripted) {
+		expect := func(state engine.State, what string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			status := r.settled()
+			if p := status.Problem.Error(); status.State != state || (p == nil) != (what == "") || p != nil && p.What != what {
+				t.Errorf("it is %s, %v; want %s, %q", status.State, p, state, what)
+			}
+		}
+		expect(engine.StateReady, "")
+		held.Store(&problem.Error{What: "a transaction is open"})
+		expect(engine.StateDegraded, "a transaction is open")
+		held.Store(nil)
+		expect(engine.StateReady, "")
+	})
+}
