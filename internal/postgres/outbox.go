@@ -16,6 +16,8 @@ var (
 	nextOfOutbox string
 	//go:embed queries/outbox_insert.sql
 	insertIntoOutbox string
+	//go:embed queries/outbox_beyond.sql
+	outboxBeyond string
 )
 
 // OutboxLane is the lane on which the outbox is published.
@@ -74,22 +76,54 @@ func (o *Outbox) Next(ctx context.Context, from relay.Database, after relay.Posi
 	return relay.Reach{}, nil
 }
 
-// OutboxKept is how long rejected events stay in the outbox: as long as in Kafka.
-const OutboxKept = 30 * 24 * time.Hour
+// How long rejected events stay in the outbox once they are published: as long as in
+// Kafka, and no longer than newer ones take so many bytes.
+const (
+	OutboxKept  = 30 * 24 * time.Hour
+	OutboxBytes = 1 << 30
+)
 
 // pruned is how many rows one statement deletes at most: it holds their locks.
 const pruned = 1000
 
-// PruneOutbox deletes the rejected events that are older than OutboxKept by the
-// database's clock.
+// PruneOutbox deletes the published rejected events that are older than OutboxKept by
+// the database's clock.
 func PruneOutbox(ctx context.Context, pool *Pool) error {
 	now, err := clockOf(ctx, pool)
 	if err != nil {
 		return Explain(err, pool.Config().ConnString())
 	}
+	return pruneOutbox(ctx, pool, now.Add(-OutboxKept))
+}
+
+// ShrinkOutbox deletes the oldest of the published rejected events until those left
+// take about most bytes. It looks at them only where the table's files are larger than
+// that and than they were, and returns how large they are: room that is free in them is
+// used again.
+func ShrinkOutbox(ctx context.Context, pool *Pool, most, were int64) (are int64, err error) {
+	if err := pool.QueryRow(ctx, "SELECT pg_total_relation_size('outbox')").Scan(&are); err != nil {
+		return were, Explain(err, pool.Config().ConnString())
+	}
+	if are <= max(most, were) {
+		return are, nil
+	}
+	var beyond *time.Time
+	if err := pool.QueryRow(ctx, outboxBeyond, most).Scan(&beyond); err != nil {
+		return were, Explain(err, pool.Config().ConnString())
+	}
+	if beyond == nil {
+		return are, nil
+	}
+	if err := pruneOutbox(ctx, pool, *beyond); err != nil {
+		return were, err
+	}
+	return are, nil
+}
+
+func pruneOutbox(ctx context.Context, pool *Pool, before time.Time) error {
 	for {
 		var deleted int64
-		if err := pool.QueryRow(ctx, "SELECT prune_outbox($1, $2)", now.Add(-OutboxKept), pruned).Scan(&deleted); err != nil {
+		if err := pool.QueryRow(ctx, "SELECT prune_outbox($1, $2)", before, pruned).Scan(&deleted); err != nil {
 			return Explain(err, pool.Config().ConnString())
 		}
 		if deleted < pruned {
@@ -98,14 +132,22 @@ func PruneOutbox(ctx context.Context, pool *Pool) error {
 	}
 }
 
-// KeepOutboxShort prunes the outbox, now and once an hour, until ctx ends. A
-// failure is told to report and tried again.
+// KeepOutboxShort shrinks the outbox, now and once a minute, and prunes it once an
+// hour, until ctx ends. A failure is told to report and tried again.
 func KeepOutboxShort(ctx context.Context, pool *Pool, report func(error)) {
-	for {
-		if err := PruneOutbox(ctx, pool); err != nil && ctx.Err() == nil {
+	var size int64
+	for minute := 0; ; minute++ {
+		var err error
+		if minute%60 == 0 {
+			err = PruneOutbox(ctx, pool)
+		}
+		if err == nil {
+			size, err = ShrinkOutbox(ctx, pool, OutboxBytes, size)
+		}
+		if err != nil && ctx.Err() == nil {
 			report(err)
 		}
-		if !sleep(ctx, time.Hour) {
+		if !sleep(ctx, time.Minute) {
 			return
 		}
 	}

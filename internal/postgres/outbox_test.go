@@ -1,7 +1,9 @@
 package postgres_test
 
 import (
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -78,37 +80,97 @@ func TestLettersAreKeptOnceAndWhole(t *testing.T) {
 	}
 }
 
+// outboxPublished has a relay note that everything up to a position is published.
+func outboxPublished(t *testing.T, outbox *postgres.Outbox, at relay.Position) {
+	t.Helper()
+	if _, err := outbox.Claim(t.Context(), relay.Claim{Lane: postgres.OutboxLane, Holder: "r", For: time.Hour, Published: at}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Rejected events go when they are old and published, and only then.
 func TestOldLettersGo(t *testing.T) {
 	pool := migrated(t)
-	source := outboxOf(t, pool)
+	outbox := outboxOf(t, pool)
 	for i, sql := range []string{
 		`INSERT INTO outbox (id, topic, player_id, created_at) SELECT gen_random_uuid(), 'dlq.events', 'p', now() - interval '31 days' FROM generate_series(1, 2500)`,
 		`INSERT INTO outbox (id, topic, player_id, created_at) VALUES (gen_random_uuid(), 'player.erasures', 'p', now() - interval '31 days')`,
+		`INSERT INTO outbox (id, topic, player_id, created_at) VALUES (gen_random_uuid(), 'dlq.events', 'p', now() - interval '31 days')`,
 		`INSERT INTO outbox (id, topic, player_id) VALUES (gen_random_uuid(), 'dlq.events', 'p')`,
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(i, err)
 		}
 	}
-	database, last := databaseOf(t, source), next(t, source, relay.Position{}, 2500)[2499]
-	cursor := relay.Cursor{Position: last.Position, EventID: last.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
-	if err := postgres.PruneOutbox(t.Context(), pool); err != nil {
-		t.Fatal(err)
+	prune := func(when string, want int) {
+		t.Helper()
+		if err := postgres.PruneOutbox(t.Context(), pool); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, pool, "SELECT count(*) FROM outbox"); n != want {
+			t.Errorf("%s: %d rows are left, want %d", when, n, want)
+		}
 	}
-	if n := count(t, pool, "SELECT count(*) FROM outbox"); n != 2 {
-		t.Errorf("%d rows are left, want the erasure and what is new", n)
+	all := next(t, outbox, relay.Position{}, 3000)
+	prune("before a relay was there", 2503)
+	outboxPublished(t, outbox, all[2399].Position)
+	set := func(identity string) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), "UPDATE platform SET system_identifier = "+identity); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := source.Verify(t.Context(), cursor); err != nil {
+	set("system_identifier + 1")
+	prune("of a copy", 2503)
+	set("system_identifier - 1")
+	prune("2400 are published, of which the relay's cursor may speak of the last", 2503-2399)
+	outboxPublished(t, outbox, all[2502].Position)
+	prune("all are published; the erasure and what is new stay", 2)
+	database, gone := databaseOf(t, outbox), all[2499]
+	cursor := relay.Cursor{Position: gone.Position, EventID: gone.EventID.String(), SystemIdentifier: database.SystemIdentifier, Timeline: database.Timeline}
+	if err := outbox.Verify(t.Context(), cursor); err != nil {
 		t.Errorf("a relay that stopped at a letter which is gone: %v", err)
 	}
 	if _, err := pool.Exec(t.Context(), "UPDATE outbox SET created_at = now() - interval '1 year'"); err != nil {
 		t.Fatal(err)
 	}
-	if err := postgres.PruneOutbox(t.Context(), pool); err != nil {
-		t.Fatal(err)
+	prune("the last may be what the relay's cursor speaks of", 2)
+}
+
+// Where rejected events are many, the oldest of those that are published go before
+// their time.
+func TestManyLettersGoEarly(t *testing.T) {
+	pool := migrated(t)
+	outbox, letters := outboxOf(t, pool), postgres.NewLetters(pool, nil)
+	for i := range 100 {
+		body := make([]byte, 10_000)
+		if _, err := rand.Read(body); err != nil {
+			t.Fatal(err)
+		}
+		if err := letters.Keep(t.Context(), []ingestion.Letter{{Body: body, Player: fmt.Sprint(i), Reason: "malformed"}}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if n := count(t, pool, "SELECT count(*) FROM outbox WHERE topic = 'dlq.events'"); n != 1 {
-		t.Errorf("the newest record is gone, which the relay's cursor may speak of")
+	shrink := func(most, were int64, from, to int) int64 {
+		t.Helper()
+		are, err := postgres.ShrinkOutbox(t.Context(), pool, most, were)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, pool, "SELECT count(*) FROM outbox"); n < from || n > to {
+			t.Fatalf("at most %d bytes, where they were %d: %d letters are left, want %d to %d", most, were, n, from, to)
+		}
+		return are
+	}
+	shrink(200_000, 0, 100, 100) // no relay was there
+	all := next(t, outbox, relay.Position{}, 100)
+	outboxPublished(t, outbox, all[49].Position)
+	shrink(10_000_000, 0, 100, 100)
+	size := shrink(700_000, 0, 65, 75)
+	shrink(300_000, size, 65, 75) // there is room in the files
+	shrink(300_000, 0, 51, 51)    // the others are not published
+	if left := next(t, outbox, relay.Position{}, 100); left[0].EventID != all[49].EventID || left[50].EventID != all[99].EventID {
+		t.Error("it is not the oldest that went")
 	}
 }
 
