@@ -16,7 +16,7 @@ var _ ingestion.Relayed = (*Store)(nil)
 // second or so (relay_lanes); the one that is furthest behind counts.
 func (s *Store) Backlog(ctx context.Context) (ingestion.Backlog, error) {
 	var b ingestion.Backlog
-	if err := s.pool.QueryRow(ctx, measureBacklog).Scan(&b.Events, &b.Bytes); err != nil {
+	if err := s.pool.QueryRow(ctx, measureBacklog).Scan(&b.Events, &b.Bytes, &b.Letters); err != nil {
 		return ingestion.Backlog{}, s.refusal(err)
 	}
 	return b, nil

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"testing"
 	"time"
@@ -93,4 +94,42 @@ func TestBacklogAndLanes(t *testing.T) {
 	if claim("second", "e", events[99].Position); backlog().Events != 1000-events[99].Seq {
 		t.Errorf("a second lane is further behind: %+v", backlog())
 	}
+}
+
+// Rejected events that are not published are part of the backlog, by their size.
+func TestBacklogOfLetters(t *testing.T) {
+	pool := migrated(t)
+	store, outbox := postgres.NewStore(pool, nil), outboxOf(t, pool)
+	backlog := func(when string, atLeast, atMost int64) {
+		t.Helper()
+		b, err := store.Backlog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Letters < atLeast || b.Letters > atMost || b.Bytes != b.Letters || b.Events != 0 {
+			t.Errorf("%s: %+v, want %d to %d bytes of letters and no event", when, b, atLeast, atMost)
+		}
+	}
+	backlog("nothing is kept", 0, 0)
+	keep := func(n, size int) {
+		t.Helper()
+		for range n {
+			body := make([]byte, size)
+			if _, err := rand.Read(body); err != nil {
+				t.Fatal(err)
+			}
+			if err := postgres.NewLetters(pool, nil).Keep(t.Context(), []ingestion.Letter{{Body: body, Reason: "malformed"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	keep(20, 50_000)
+	backlog("20 large ones are kept", 1_000_000, 1_100_000)
+	all := next(t, outbox, relay.Position{}, 20)
+	outboxPublished(t, outbox, all[14].Position)
+	backlog("5 are not published", 250_000, 275_000)
+	outboxPublished(t, outbox, all[19].Position)
+	backlog("all are published", 0, 0)
+	keep(1500, 1000)
+	backlog("1500 are not published", 1_500_000, 2_300_000)
 }

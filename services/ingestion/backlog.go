@@ -15,8 +15,9 @@ import (
 
 // Backlog is what is stored and not yet published, as an estimate.
 type Backlog struct {
-	Events int64
-	Bytes  int64 // on the store's disk
+	Events  int64
+	Bytes   int64 // on the store's disk, with the letters
+	Letters int64 // bytes, of those, of rejected events that are kept
 }
 
 // Relayed tells how much of what is stored waits to be published.
@@ -32,11 +33,13 @@ var ErrBacklogFull = fmt.Errorf("%w: too much is stored that is not published ye
 // 20 GiB: the write-ahead log, and what is published, take their share too.
 const DefaultBacklogQuota = 10 << 30
 
-// Of the quota: from where GET /ready warns, and down to where events are refused
-// once it was full. In between clients would be let in and out in turn.
+// Of the quota: from where GET /ready warns, what letters may take of it, so that a
+// client that sends rubbish leaves room for events, and down to where is refused what
+// was too much once. In between clients would be let in and out in turn.
 const (
-	backlogWarns = 0.5
-	backlogLow   = 0.8
+	backlogWarns   = 0.5
+	backlogLetters = 0.25
+	backlogLow     = 0.8
 )
 
 const (
@@ -55,9 +58,10 @@ type backlogGauge struct {
 	stop   context.CancelFunc // nil: no one asks
 	asking sync.WaitGroup
 
-	mu   sync.Mutex
-	last Backlog
-	full bool
+	mu      sync.Mutex
+	last    Backlog
+	full    bool
+	letters bool // they have used up their part
 }
 
 // watch asks the source again and again until close.
@@ -95,15 +99,28 @@ func (g *backlogGauge) ask(ctx context.Context, within time.Duration) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	was := g.full
+	full, letters := g.full, g.letters
 	g.last = now
-	g.full = g.quota > 0 && (now.Bytes >= g.quota || g.full && float64(now.Bytes) > backlogLow*float64(g.quota))
+	g.full = g.over(full, now.Bytes, 1)
+	g.letters = g.over(letters, now.Letters, backlogLetters)
+	figures := []any{"bytes", now.Bytes, "events", now.Events, "letters", now.Letters, "quota", g.quota}
 	switch {
-	case g.full && !was:
-		g.log.Warn("the backlog quota is used up: events are answered with 503 until the relay has caught up", "bytes", now.Bytes, "events", now.Events, "quota", g.quota)
-	case was && !g.full:
-		g.log.Info("events are taken again: the relay has caught up", "bytes", now.Bytes, "events", now.Events, "quota", g.quota)
+	case g.full && !full:
+		g.log.Warn("the backlog quota is used up: events are answered with 503 until the relay has caught up", figures...)
+	case g.letters && !letters:
+		g.log.Warn("rejected events have used up their part of the backlog quota: they are answered with 503 until the relay has caught up", figures...)
+	case full && !g.full:
+		g.log.Info("events are taken again: the relay has caught up", figures...)
+	case letters && !g.letters:
+		g.log.Info("rejected events are kept again: the relay has caught up", figures...)
 	}
+}
+
+// over reports whether bytes are too many for a part of the quota, where they were or
+// were not before.
+func (g *backlogGauge) over(was bool, bytes int64, part float64) bool {
+	limit := part * float64(g.quota)
+	return g.quota > 0 && (float64(bytes) >= limit || was && float64(bytes) > backlogLow*limit)
 }
 
 // err is ErrBacklogFull while events are refused.
@@ -111,6 +128,16 @@ func (g *backlogGauge) err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.full {
+		return ErrBacklogFull
+	}
+	return nil
+}
+
+// letterErr is ErrBacklogFull while no letters are kept.
+func (g *backlogGauge) letterErr() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.full || g.letters {
 		return ErrBacklogFull
 	}
 	return nil
@@ -131,15 +158,19 @@ func (g *backlogGauge) dependency() (shown eventapi.Dependency, ok bool) {
 	if g.source == nil || g.quota <= 0 {
 		return shown, false
 	}
-	if float64(g.last.Bytes) < backlogWarns*float64(g.quota) && !g.full {
+	if float64(g.last.Bytes) < backlogWarns*float64(g.quota) && !g.full && !g.letters {
 		return shown, true
 	}
 	shown.Status = eventapi.StatusWarning
-	if g.full {
-		shown.Status = eventapi.StatusUnavailable
-	}
 	shown.Reason = fmt.Sprintf("about %s of %s are stored and not published: Kafka or the relay is away or slow",
 		humanize.Bytes(g.last.Bytes), humanize.Bytes(g.quota))
+	switch {
+	case g.full:
+		shown.Status = eventapi.StatusUnavailable
+		shown.Reason += "; events are answered with 503"
+	case g.letters:
+		shown.Reason += fmt.Sprintf("; %s are rejected events, and more of them are answered with 503", humanize.Bytes(g.last.Letters))
+	}
 	return shown, true
 }
 
@@ -152,9 +183,10 @@ func (g *backlogGauge) measured(registry prometheus.Registerer) error {
 		help string
 		of   func() int64
 	}{
-		"backlog_bytes":       {"Bytes stored and not yet published, estimated.", func() int64 { return g.now().Bytes }},
-		"backlog_events":      {"Events stored and not yet published, estimated.", func() int64 { return g.now().Events }},
-		"backlog_quota_bytes": {"Bytes of the backlog above which events are refused; 0: none.", func() int64 { return g.quota }},
+		"backlog_bytes":         {"Bytes stored and not yet published, estimated.", func() int64 { return g.now().Bytes }},
+		"backlog_events":        {"Events stored and not yet published, estimated.", func() int64 { return g.now().Events }},
+		"backlog_letters_bytes": {"Bytes of rejected events kept and not yet published, among backlog_bytes, estimated.", func() int64 { return g.now().Letters }},
+		"backlog_quota_bytes":   {"Bytes of the backlog above which events are refused; 0: none.", func() int64 { return g.quota }},
 	} {
 		err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "gamemetrics", Subsystem: "ingestion", Name: name, Help: figure.help,

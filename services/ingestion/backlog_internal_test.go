@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,46 +13,57 @@ import (
 
 // said is a Relayed that says what the test wants.
 type said struct {
-	bytes int64
-	err   error
+	backlog Backlog
+	err     error
 }
 
-func (s *said) Backlog(context.Context) (Backlog, error) { return Backlog{Bytes: s.bytes}, s.err }
+func (s *said) Backlog(context.Context) (Backlog, error) { return s.backlog, s.err }
 
 // A backlog that grows over its quota and shrinks again.
 func TestBacklogGauge(t *testing.T) {
 	source := &said{}
 	g := &backlogGauge{source: source, quota: 1000, log: slog.New(slog.DiscardHandler)}
 	for i, step := range []struct {
-		bytes  int64
-		err    error
-		status string
+		bytes, letters int64
+		err            error
+		status         string
+		refused        string // what is
 	}{
-		{0, nil, eventapi.StatusOK},
-		{499, nil, eventapi.StatusOK},
-		{500, nil, eventapi.StatusWarning},
-		{999, nil, eventapi.StatusWarning},
-		{1000, nil, eventapi.StatusUnavailable},
-		{0, errors.New("the store is away: nothing is learned"), eventapi.StatusUnavailable},
-		{801, nil, eventapi.StatusUnavailable}, // not in and out in turn
-		{800, nil, eventapi.StatusWarning},
-		{999, nil, eventapi.StatusWarning},
-		{10, nil, eventapi.StatusOK},
+		{0, 0, nil, eventapi.StatusOK, ""},
+		{499, 249, nil, eventapi.StatusOK, ""},
+		{500, 0, nil, eventapi.StatusWarning, ""},
+		{999, 0, nil, eventapi.StatusWarning, ""},
+		{1000, 0, nil, eventapi.StatusUnavailable, "events letters"},
+		{0, 0, errors.New("the store is away: nothing is learned"), eventapi.StatusUnavailable, "events letters"},
+		{801, 0, nil, eventapi.StatusUnavailable, "events letters"}, // not in and out in turn
+		{800, 0, nil, eventapi.StatusWarning, ""},
+		{999, 0, nil, eventapi.StatusWarning, ""},
+		{300, 250, nil, eventapi.StatusWarning, "letters"},
+		{300, 201, nil, eventapi.StatusWarning, "letters"},
+		{300, 200, nil, eventapi.StatusOK, ""},
+		{10, 10, nil, eventapi.StatusOK, ""},
 	} {
-		source.bytes, source.err = step.bytes, step.err
+		source.backlog, source.err = Backlog{Bytes: step.bytes, Letters: step.letters}, step.err
 		g.ask(t.Context(), time.Minute)
 		shown, ok := g.dependency()
-		if !ok || shown.Status != step.status || (shown.Reason == "") != (step.status == eventapi.StatusOK) {
+		if !ok || shown.Status != step.status || (shown.Reason == "") != (step.status == eventapi.StatusOK) || strings.Contains(shown.Reason, "503") != (step.refused != "") {
 			t.Errorf("step %d, %d bytes: %+v, want %s", i, step.bytes, shown, step.status)
 		}
-		if refused := errors.Is(g.err(), ErrBacklogFull); refused != (step.status == eventapi.StatusUnavailable) {
-			t.Errorf("step %d, %d bytes: refused: %t", i, step.bytes, refused)
+		var refused []string
+		if errors.Is(g.err(), ErrBacklogFull) {
+			refused = append(refused, "events")
+		}
+		if errors.Is(g.letterErr(), ErrBacklogFull) {
+			refused = append(refused, "letters")
+		}
+		if got := strings.Join(refused, " "); got != step.refused {
+			t.Errorf("step %d, %d bytes, %d of letters: refused: %q, want %q", i, step.bytes, step.letters, got, step.refused)
 		}
 	}
 	g.quota = 0
-	source.bytes = 1 << 50
+	source.backlog = Backlog{Bytes: 1 << 50, Letters: 1 << 50}
 	g.ask(t.Context(), time.Minute)
-	if _, ok := g.dependency(); ok || g.err() != nil {
+	if _, ok := g.dependency(); ok || g.err() != nil || g.letterErr() != nil {
 		t.Error("without a quota something is refused")
 	}
 }

@@ -2,6 +2,7 @@ package ingestion_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,28 +11,34 @@ import (
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
-// unpublished is a backlog of so many bytes.
-type unpublished int64
+// unpublished is a backlog.
+type unpublished ingestion.Backlog
 
 func (u unpublished) Backlog(context.Context) (ingestion.Backlog, error) {
-	return ingestion.Backlog{Events: int64(u) / 500, Bytes: int64(u)}, nil
+	return ingestion.Backlog(u), nil
+}
+
+// behind serves with a backlog, of which it knows, and a quota of 1,000,000 bytes.
+func behind(t *testing.T, c *contract, backlog unpublished, change func(*ingestion.Config)) *api {
+	t.Helper()
+	a := serve(t, c, func(config *ingestion.Config) {
+		config.Backlog, config.BacklogQuota = backlog, 1_000_000
+		if change != nil {
+			change(config)
+		}
+	})
+	for range 1000 { // until it has asked
+		if strings.Contains(a.send(t, "GET", "/metrics", "", nil).body, "gamemetrics_ingestion_backlog_bytes 0\n") {
+			time.Sleep(5 * time.Millisecond)
+			continue
+		}
+		break
+	}
+	return a
 }
 
 func testBacklog(t *testing.T, c *contract) {
-	with := func(bytes int64) *api {
-		a := serve(t, c, func(config *ingestion.Config) {
-			config.Backlog, config.BacklogQuota = unpublished(bytes), 1_000_000
-		})
-		for range 1000 { // until it has asked
-			if strings.Contains(a.send(t, "GET", "/metrics", "", nil).body, "gamemetrics_ingestion_backlog_events 0\n") {
-				time.Sleep(5 * time.Millisecond)
-				continue
-			}
-			break
-		}
-		return a
-	}
-	much := with(700_000)
+	much := behind(t, c, unpublished{Events: 1400, Bytes: 700_000}, nil)
 	if got := much.send(t, "GET", "/ready", "", nil); got.status != 200 || !strings.Contains(got.body, `{"status":"warning"`) ||
 		!strings.Contains(got.body, `"name":"backlog","status":"warning","reason":"about `) {
 		t.Errorf("much is not published: ready %d %s", got.status, got.body)
@@ -39,17 +46,55 @@ func testBacklog(t *testing.T, c *contract) {
 	if got := much.send(t, "POST", single, valid, nil); got.status != 201 {
 		t.Errorf("much is not published: %d %s", got.status, got.body)
 	}
-	full := with(1_000_000)
+	full := behind(t, c, unpublished{Events: 2000, Bytes: 1_000_000}, nil)
 	for path, body := range map[string]string{single: valid, batch: "[" + valid + "]"} {
-		got := full.send(t, "POST", path, body, nil)
-		if got.status != 503 || got.failure(t).Error.Code != eventapi.BacklogFull || got.header.Get("Retry-After") != "15" {
-			t.Errorf("too much is not published: %s answered %d %s", path, got.status, got.body)
-		}
+		backlogFull(t, "too much is not published", full.send(t, "POST", path, body, nil))
 	}
 	if got := full.send(t, "GET", "/ready", "", nil); got.status != 503 || !strings.Contains(got.body, `"name":"backlog","status":"unavailable"`) {
 		t.Errorf("too much is not published: ready %d %s", got.status, got.body)
 	}
 	if got := full.send(t, "GET", "/health", "", nil); got.status != 200 {
 		t.Errorf("too much is not published: health %d", got.status)
+	}
+}
+
+func backlogFull(t *testing.T, when string, got answer) {
+	t.Helper()
+	if got.status != 503 || got.failure(t).Error.Code != eventapi.BacklogFull || got.header.Get("Retry-After") != "15" {
+		t.Errorf("%s: answered %d %s with %v", when, got.status, got.body, got.header)
+	}
+}
+
+// Rejected events take up no more than their part of the quota, and leave the rest to
+// those that are good.
+func TestRejectedEventsHaveAPartOfTheQuota(t *testing.T) {
+	for _, test := range []struct {
+		backlog unpublished
+		kept    bool
+	}{
+		{unpublished{Bytes: 600_000, Letters: 249_000}, true},
+		{unpublished{Bytes: 250_000, Letters: 250_000}, false},
+		{unpublished{Bytes: 1_000_000}, false},
+	} {
+		box := &mailbox{}
+		a := behind(t, newContract(t), test.backlog, func(config *ingestion.Config) { config.Letters, config.DeadLetters = box, true })
+		for path, body := range map[string]string{single: "{}", batch: "[{}]"} {
+			got := a.send(t, "POST", path, body, nil)
+			switch {
+			case !test.kept:
+				backlogFull(t, fmt.Sprintf("%+v", test.backlog), got)
+			case got.status != 400 && got.status != 207:
+				t.Errorf("%+v: %s answered %d %s", test.backlog, path, got.status, got.body)
+			}
+		}
+		if kept := len(box.letters) == 2; kept != test.kept {
+			t.Errorf("%+v: %d letters are kept", test.backlog, len(box.letters))
+		}
+		if test.backlog.Bytes == 1_000_000 {
+			continue
+		}
+		if got := a.send(t, "POST", single, valid, nil); got.status != 201 {
+			t.Errorf("%+v: a good event is answered %d %s", test.backlog, got.status, got.body)
+		}
 	}
 }

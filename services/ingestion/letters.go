@@ -78,6 +78,9 @@ func (s *Server) keepLetters(ctx context.Context, letters []Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
+	if err := s.backlog.letterErr(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Deadline)
 	defer cancel()
 	select {

@@ -83,6 +83,24 @@ func testLimits(t *testing.T, c *contract) {
 	}
 }
 
+// A rejected event that is kept counts for its key as one that is stored.
+func TestRejectedEventsCountForTheirKey(t *testing.T) {
+	k, box := &keys{}, &mailbox{}
+	slow := k.add(apikey.Key{Settings: apikey.Settings{Rate: ratelimit.Rate{PerSecond: 0.1, Burst: 3}, DeadLetters: true}})
+	a := guarded(t, newContract(t), k, func(config *ingestion.Config) { config.Letters = box })
+	for i, step := range []struct {
+		path, body string
+		status     int
+	}{{single, "{}", 400}, {batch, "[{},{}]", 207}, {batch, "[{}]", 429}, {single, "{}", 429}} {
+		if got := a.send(t, "POST", step.path, step.body, bearer(slow)); got.status != step.status {
+			t.Errorf("step %d is answered %d %s", i, got.status, got.body)
+		}
+	}
+	if len(box.letters) != 3 {
+		t.Errorf("%d letters are kept, want 3", len(box.letters))
+	}
+}
+
 // Where nothing is limited, nothing is said of limits.
 func TestNoLimits(t *testing.T) {
 	a := serve(t, newContract(t), nil)

@@ -47,7 +47,7 @@ func TestRefusedBeforeItIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		backlog, err := ingestion.New(ingestion.Config{Store: &memory{}, Backlog: unpublished(1_000_000), BacklogQuota: 1_000_000})
+		backlog, err := ingestion.New(ingestion.Config{Store: &memory{}, Backlog: unpublished{Bytes: 1_000_000}, BacklogQuota: 1_000_000})
 		if err != nil {
 			t.Fatal(err)
 		}
