@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -89,11 +90,13 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 		endpoints:  []engine.Endpoint{{Name: "api", URL: "http://" + address}},
 		connection: "http://" + address,
 	})
-	maintenance.Go(func() { tellTrouble(ctx, service.Trouble, say) })
+	maintenance.Go(func() {
+		tellTrouble(ctx, func() error { return cmp.Or(service.Trouble(), service.Refusing()) }, say)
+	})
 	return ended(ctx, service.Run(ctx, listener))
 }
 
-// tellTrouble says whether events cannot be stored, until ctx ends.
+// tellTrouble says whether events cannot be stored, or are refused, until ctx ends.
 func tellTrouble(ctx context.Context, trouble func() error, say announcer) {
 	const pause = 250 * time.Millisecond
 	for {

@@ -150,7 +150,8 @@ func (g *backlogGauge) now() Backlog {
 }
 
 // dependency is how GET /ready shows the backlog; ok is false where there is
-// nothing to say.
+// nothing to say. It never makes the service unready: no replica has more room, and
+// without one clients would get no 503 that says when to come again.
 func (g *backlogGauge) dependency() (shown eventapi.Dependency, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -166,7 +167,6 @@ func (g *backlogGauge) dependency() (shown eventapi.Dependency, ok bool) {
 		humanize.Bytes(g.last.Bytes), humanize.Bytes(g.quota))
 	switch {
 	case g.full:
-		shown.Status = eventapi.StatusUnavailable
 		shown.Reason += "; events are answered with 503"
 	case g.letters:
 		shown.Reason += fmt.Sprintf("; %s are rejected events, and more of them are answered with 503", humanize.Bytes(g.last.Letters))

@@ -2,6 +2,7 @@ package ingestion_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -50,7 +51,9 @@ func testBacklog(t *testing.T, c *contract) {
 	for path, body := range map[string]string{single: valid, batch: "[" + valid + "]"} {
 		backlogFull(t, "too much is not published", full.send(t, "POST", path, body, nil))
 	}
-	if got := full.send(t, "GET", "/ready", "", nil); got.status != 503 || !strings.Contains(got.body, `"name":"backlog","status":"unavailable"`) {
+	// Not ready, there would be no one to answer 503 with Retry-After.
+	if got := full.send(t, "GET", "/ready", "", nil); got.status != 200 || !strings.Contains(got.body, `"name":"backlog","status":"warning"`) ||
+		!strings.Contains(got.body, "events are answered with 503") {
 		t.Errorf("too much is not published: ready %d %s", got.status, got.body)
 	}
 	if got := full.send(t, "GET", "/health", "", nil); got.status != 200 {
@@ -97,4 +100,31 @@ func TestRejectedEventsHaveAPartOfTheQuota(t *testing.T) {
 			t.Errorf("%+v: a good event is answered %d %s", test.backlog, got.status, got.body)
 		}
 	}
+}
+
+// What runs the service can tell that it refuses events, though it is ready.
+func TestRefusing(t *testing.T) {
+	for bytes, refuses := range map[int64]bool{999: false, 1000: true} {
+		known := make(chan struct{}, 100)
+		s, err := ingestion.New(ingestion.Config{Store: &memory{}, Backlog: telling{unpublished{Bytes: bytes}, known}, BacklogQuota: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-known
+		s.Close(t.Context()) // after which what it was told is noted
+		if got := s.Refusing(); errors.Is(got, ingestion.ErrBacklogFull) != refuses || (got != nil) != refuses {
+			t.Errorf("with %d of 1000 bytes: %v", bytes, got)
+		}
+	}
+}
+
+// telling tells when it was asked.
+type telling struct {
+	unpublished
+	asked chan<- struct{}
+}
+
+func (t telling) Backlog(ctx context.Context) (ingestion.Backlog, error) {
+	t.asked <- struct{}{}
+	return t.unpublished.Backlog(ctx)
 }

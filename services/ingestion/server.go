@@ -109,6 +109,10 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 // come for a while.
 func (s *Server) Trouble() error { return s.writer.trouble() }
 
+// Refusing returns why events are refused that the store would take: the quota for what
+// is not published is used up. It is nil when they are taken.
+func (s *Server) Refusing() error { return s.backlog.err() }
+
 // Close ends the writers when what waits is written, or when ctx ends. Run does
 // it too.
 func (s *Server) Close(ctx context.Context) {
