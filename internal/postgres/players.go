@@ -13,11 +13,14 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/services/relay"
 )
 
 var (
 	//go:embed queries/player_export.sql
 	exportPlayer string
+	//go:embed queries/player_letters.sql
+	exportLetters string
 	//go:embed queries/player_holdings.sql
 	countHoldings string
 	//go:embed queries/erasure_begin.sql
@@ -37,11 +40,20 @@ type Players struct{ pool *pgxpool.Pool }
 // NewPlayers returns the players over the pool, which is the owner's.
 func NewPlayers(pool *pgxpool.Pool) *Players { return &Players{pool} }
 
+// Rejected is an event of a player that was rejected, and is kept.
+type Rejected struct {
+	Body   []byte // as it came; of a large one the first 512 KiB
+	Reason string // the code of the first field that is wrong
+	Detail string // all that is wrong, for people
+	KeptAt time.Time
+}
+
 // Export hands all stored events of the player to each, in the order of their
-// timestamps. It is one look at the table: what is stored meanwhile is not in it.
-func (p *Players) Export(ctx context.Context, player string, each func(event.Received) error) error {
+// timestamps, and then the rejected ones that are kept to rejected, in the order in
+// which they came. It is one look at the tables: what is stored meanwhile is not in it.
+func (p *Players) Export(ctx context.Context, player string, each func(event.Received) error, rejected func(Rejected) error) error {
 	var failed error
-	err := pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		// A player of years may take longer than a statement of a service may.
 		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
 			return err
@@ -57,10 +69,22 @@ func (p *Players) Export(ctx context.Context, player string, each func(event.Rec
 		}, func() error {
 			r.Metadata, r.Origin = compact(o.metadata), o.origin()
 			r.Timestamp, r.ReceivedAt = r.Timestamp.UTC(), r.ReceivedAt.UTC()
-			if failed = each(r); failed != nil {
-				return failed
-			}
-			return nil
+			failed = each(r)
+			return failed
+		})
+		if err != nil {
+			return err
+		}
+		if rows, err = tx.Query(ctx, exportLetters, player, topics.DeadLetter); err != nil {
+			return err
+		}
+		var letter Rejected
+		var headers []string
+		_, err = pgx.ForEachRow(rows, []any{&letter.Body, &headers, &letter.KeptAt}, func() error {
+			letter.Reason, letter.Detail = headerOf(headers, relay.HeaderReason), headerOf(headers, relay.HeaderDetail)
+			letter.KeptAt = letter.KeptAt.UTC()
+			failed = rejected(letter)
+			return failed
 		})
 		return err
 	})
@@ -71,6 +95,16 @@ func (p *Players) Export(ctx context.Context, player string, each func(event.Rec
 		return p.explain(err)
 	}
 	return nil
+}
+
+// headerOf returns the value of a header: name, value, name, value …
+func headerOf(headers []string, name string) string {
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == name {
+			return headers[i+1]
+		}
+	}
+	return ""
 }
 
 // Holdings are what is stored of a player.

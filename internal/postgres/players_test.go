@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,16 +58,51 @@ func erase(t *testing.T, pool *pgxpool.Pool, player string) postgres.Erased {
 func TestExportGivesAllOfOnePlayer(t *testing.T) {
 	pool := migrated(t)
 	want := storeOf(t, pool, 30, "ada", "bob")
+	for _, letter := range []ingestion.Letter{
+		{Body: []byte("no \xff JSON"), Player: "ada", Reason: "malformed", Detail: "is not JSON"},
+		{Body: []byte(`{"playerId":"bob"}`), Player: "bob", Reason: "required"},
+		{Body: []byte(`{"playerId":"ada"}`), Player: "ada", Reason: "required"},
+	} {
+		if err := postgres.NewLetters(pool, nil).Keep(t.Context(), []ingestion.Letter{letter}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	erase(t, pool, "nobody") // what tells of an erasure is no rejected event
 	var got []event.Received
-	err := postgres.NewPlayers(pool).Export(t.Context(), "ada", func(r event.Received) error {
-		got = append(got, r)
-		return nil
-	})
-	if err != nil {
+	var rejected []postgres.Rejected
+	export := func(eventErr, letterErr error) error {
+		got, rejected = nil, nil
+		return postgres.NewPlayers(pool).Export(t.Context(), "ada", func(r event.Received) error {
+			got = append(got, r)
+			return eventErr
+		}, func(r postgres.Rejected) error {
+			rejected = append(rejected, r)
+			return letterErr
+		})
+	}
+	if err := export(nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	for i := range rejected {
+		if age := time.Since(rejected[i].KeptAt); age < 0 || age > time.Hour {
+			t.Errorf("letter %d was kept at %s", i, rejected[i].KeptAt)
+		}
+		rejected[i].KeptAt = time.Time{}
+	}
+	if diff := cmp.Diff([]postgres.Rejected{
+		{Body: []byte("no \xff JSON"), Reason: "malformed", Detail: "is not JSON"}, {Body: []byte(`{"playerId":"ada"}`), Reason: "required"},
+	}, rejected); diff != "" {
+		t.Error(diff)
+	}
+	full := errors.New("the disk is full")
+	if err := export(full, nil); !errors.Is(err, full) || len(got) != 1 {
+		t.Errorf("after an event that could not be written: %v, %d events", err, len(got))
+	}
+	if err := export(nil, full); !errors.Is(err, full) || len(rejected) != 1 {
+		t.Errorf("after a letter that could not be written: %v, %d letters", err, len(rejected))
 	}
 }
 

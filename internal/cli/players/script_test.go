@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs what a user types against a PostgreSQL with 700 events of ada
-// and one of bob.
+// and one of bob, and three rejected events of ada and one of bob.
 func TestScripts(t *testing.T) {
 	script.Run(t, testscript.Params{Dir: filepath.Join("testdata", "script"), Setup: func(env *testscript.Env) error {
 		dsn := pg.Database(env.T().(testing.TB))
@@ -61,6 +61,13 @@ func fill(dsn string) error {
 			EventID: uuid.New(), PlayerID: player, EventType: "step", Timestamp: now.Add(time.Duration(i-700) * time.Minute), Metadata: fmt.Appendf(nil, `{"i":%d}`, i),
 		}}}
 	}
-	_, err = postgres.NewStore(pool, nil).Write(ctx, records)
-	return err
+	if _, err = postgres.NewStore(pool, nil).Write(ctx, records); err != nil {
+		return err
+	}
+	return postgres.NewLetters(pool, nil).Keep(ctx, []ingestion.Letter{
+		{Body: []byte("{\n \"playerId\": \"ada\"\n}"), Player: "ada", Reason: "required", Detail: "eventType is required"},
+		{Body: []byte(`{"playerId":"ada"`), Player: "ada", Reason: "malformed"},
+		{Body: []byte("{\"playerId\":\"ada\"\xff"), Player: "ada", Reason: "invalid-utf8"},
+		{Body: []byte(`{"playerId":"bob"}`), Player: "bob", Reason: "required"},
+	})
 }
