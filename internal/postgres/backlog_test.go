@@ -133,3 +133,26 @@ func TestBacklogOfLetters(t *testing.T) {
 	keep(1500, 1000)
 	backlog("1500 are not published", 1_500_000, 2_300_000)
 }
+
+// Writes that fail use up the sequence, and leave nothing for a relay to publish.
+func TestBacklogOfFailedWrites(t *testing.T) {
+	pool := migrated(t)
+	store, source := postgres.NewStore(pool, nil), sourceOf(t, pool)
+	now := time.Now()
+	if _, err := store.Write(t.Context(), []ingestion.Record{record("p", now), record("p", now), record("p", now.AddDate(0, 0, -1))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), "SELECT nextval('events_seq') FROM generate_series(1, 20000)"); err != nil {
+		t.Fatal(err)
+	}
+	events := next(t, source, relay.Position{}, 10)
+	for i, waits := range []bool{true, true, false} {
+		if _, err := source.Claim(t.Context(), relay.Claim{Lane: "main", Holder: "a", For: time.Hour, Published: events[i].Position}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := store.Backlog(t.Context())
+		if err != nil || (b.Events > 0 && b.Bytes > 0) != waits || !waits && b != (ingestion.Backlog{}) {
+			t.Errorf("%d of 3 events are published: %+v, %v", i+1, b, err)
+		}
+	}
+}
