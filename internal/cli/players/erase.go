@@ -41,10 +41,11 @@ What happens, and when the data is gone:
                       will be. The disk's blocks are used again after a VACUUM, and
                       backups hold the data until they expire: after a restore
                       erase the players of the table erasures again.
-  player.events.raw,  Gets a tombstone: the player as key, and no value. It deletes
-  dlq.events          nothing by itself, these topics are not compacted. Their
-                      records go with the topics' retention: 7 and 30 days after
-                      they were received, unless you have chosen otherwise.
+  player.events.raw   Gets a tombstone: the player as key, and no value. It deletes
+                      nothing by itself, the topic is not compacted. Its records go
+                      with its retention: 7 days after they were received, unless
+                      you have chosen otherwise.
+  dlq.events          Gets nothing. Its records go after 30 days in the same way.
   player.erasures     Gets a record that says up to when what was received of the
                       player is erased. Whoever keeps copies follows this topic: it
                       is compacted, so that also a consumer made later sees it.
