@@ -72,7 +72,7 @@ func letterOf(body []byte, invalid *event.Invalid, from *sender) Letter {
 	return letter
 }
 
-// keepLetters stores the letters within the deadline. Its error has ErrUnavailable
+// keepLetters stores the letters. Its error has ErrUnavailable
 // in its chain: that a rejected event is kept is promised as that another is stored.
 func (s *Server) keepLetters(ctx context.Context, letters []Letter) error {
 	if len(letters) == 0 {
@@ -81,8 +81,6 @@ func (s *Server) keepLetters(ctx context.Context, letters []Letter) error {
 	if err := s.backlog.letterErr(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.Deadline)
-	defer cancel()
 	select {
 	case s.lettering <- struct{}{}:
 		defer func() { <-s.lettering }()
