@@ -14,7 +14,7 @@ import (
 )
 
 // A synchronous standby takes over under load: services and relays, of one lane and of
-// several, go on by themselves.
+// several, go on by themselves, and it has all that was acknowledged.
 func TestPostgresFailsOver(t *testing.T) {
 	for name, lanes := range map[string]int{"one lane": 1, "five lanes": 5} {
 		t.Run(name, func(t *testing.T) {
@@ -35,6 +35,7 @@ func TestPostgresFailsOver(t *testing.T) {
 			await(t, "it goes on", func() bool { return g.Status().Published > before+100 })
 			w.stop()
 			s.auditGroup(g, cfg)
+			w.audit(t, stored(t, s.dsn))
 		})
 	}
 }

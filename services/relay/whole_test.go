@@ -69,6 +69,9 @@ const writersPause = 30 * time.Millisecond
 type writers struct {
 	group  sync.WaitGroup
 	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	acked []uuid.UUID // events of which the store said that they are there
 }
 
 func startWriters(t *testing.T, store *postgres.Store) *writers {
@@ -85,7 +88,9 @@ func startWriters(t *testing.T, store *postgres.Store) *writers {
 						Timestamp: now.AddDate(0, 0, -rand.IntN(3)), Metadata: []byte(fmt.Sprintf(`{"i":%d}`, i)),
 					}}}
 				}
-				_, _ = store.Write(t.Context(), group) // when the database is away, nothing was promised
+				if _, err := store.Write(t.Context(), group); err == nil { // otherwise nothing is promised
+					w.note(group)
+				}
 				time.Sleep(writersPause)
 			}
 		})
@@ -94,6 +99,27 @@ func startWriters(t *testing.T, store *postgres.Store) *writers {
 }
 
 func (w *writers) stop() { w.cancel(); w.group.Wait() }
+
+func (w *writers) note(group []ingestion.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range group {
+		w.acked = append(w.acked, r.EventID)
+	}
+}
+
+// audit fails the test unless all that was acknowledged is among the events.
+func (w *writers) audit(t *testing.T, events []relay.Event) {
+	t.Helper()
+	there := make(map[uuid.UUID]bool, len(events))
+	for _, e := range events {
+		there[e.EventID] = true
+	}
+	lost := slices.DeleteFunc(slices.Clone(w.acked), func(id uuid.UUID) bool { return there[id] })
+	if len(w.acked) == 0 || len(lost) > 0 {
+		t.Errorf("of %d events that were acknowledged %d are not stored", len(w.acked), len(lost))
+	}
+}
 
 func storeOn(t *testing.T, dsn string) (*pgxpool.Pool, *postgres.Store) {
 	t.Helper()
@@ -196,6 +222,7 @@ func TestPostgresIsKilledAnywhere(t *testing.T) {
 		t.Error(err)
 	}
 	events := publishRest(t, dsn, cfg)
+	w.audit(t, events)
 	audit(t, events, published(t, cfg, topics.EventsRaw))
 }
 
