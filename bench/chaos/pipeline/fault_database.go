@@ -8,11 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	testpostgres "github.com/gamemetrics/gmctl/internal/testenv/postgres"
 )
 
 var (
@@ -21,6 +28,53 @@ var (
 	//go:embed queries/poison.sql
 	insertPoison string
 )
+
+// failOver kills PostgreSQL, and a standby that has had each commit takes its place, with
+// the address by which the services know it.
+func failOver(ctx context.Context, s *site, random *rand.Rand) error {
+	var in string
+	if s.disk != nil {
+		in = s.disk.Path()
+	}
+	standby, err := s.postgres.StartStandby(ctx, in)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.takeOver(ctx, random, standby), s.accepts(ctx)); err != nil {
+		return errors.Join(err, s.retire(standby))
+	}
+	old := s.postgres
+	s.postgres = standby
+	s.pool.Close()
+	return errors.Join(s.connect(ctx), s.retire(old))
+}
+
+// takeOver has the standby take the place of the primary.
+func (s *site) takeOver(ctx context.Context, random *rand.Rand, standby *testpostgres.Server) error {
+	if err := s.postgres.MakeSynchronous(ctx); err != nil {
+		return err
+	}
+	accepted := s.accepts(ctx)
+	sleep(ctx, between(random, 0, 2000))
+	if err := errors.Join(accepted, s.postgres.Crash(), s.red(ctx)); err != nil {
+		return err
+	}
+	sleep(ctx, between(random, 0, 2000))
+	if err := standby.TakeOver(ctx); err != nil {
+		return err
+	}
+	var errs []error
+	for _, link := range slices.Concat(s.apiLinks, s.relayLinks) {
+		errs = append(errs, link.Lead(net.JoinHostPort("127.0.0.1", strconv.Itoa(standby.Port()))))
+	}
+	return errors.Join(errs...)
+}
+
+// retire removes a server, and keeps its log.
+func (s *site) retire(server *testpostgres.Server) error {
+	name := fmt.Sprintf("postgres-%d.log", server.Port())
+	return errors.Join(os.WriteFile(filepath.Join(s.dir, name), []byte(server.Log()), 0o600), server.Remove())
+}
 
 // exhaustConnections takes every connection that PostgreSQL grants, and the services'
 // from them.

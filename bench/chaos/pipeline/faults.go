@@ -28,6 +28,7 @@ func (s *site) faults() []fault {
 		{"lanes-changed", changeLanes},
 		{"postgres-killed", killPostgres},
 		{"postgres-restarted", restartPostgres},
+		{"postgres-fails-over", failOver},
 		{"broker-killed", killBroker},
 		{"broker-paused", pauseBroker},
 		{"kafka-killed", killKafka},

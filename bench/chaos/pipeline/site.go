@@ -112,14 +112,20 @@ func (s *site) startPostgres(ctx context.Context) (err error) {
 	if s.postgres, err = testpostgres.StartServer(ctx, options); err != nil {
 		return err
 	}
-	s.dsn = s.postgres.DSN()
-	if s.pool, err = postgres.Open(ctx, postgres.Config{DSN: s.dsn, Application: "chaos", MaxConns: 2}); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return err
 	}
 	if err := postgres.Migrate(ctx, s.pool, nil); err != nil {
 		return err
 	}
 	_, err = postgres.NewSchemas(s.pool).Put(ctx, strictType, schemas.Strict, []byte(strictSchema))
+	return err
+}
+
+// connect connects the audit to PostgreSQL.
+func (s *site) connect(ctx context.Context) (err error) {
+	s.dsn = s.postgres.DSN()
+	s.pool, err = postgres.Open(ctx, postgres.Config{DSN: s.dsn, Application: "chaos", MaxConns: 2})
 	return err
 }
 
@@ -299,7 +305,7 @@ func (s *site) close() error {
 		errs = append(errs, s.kafka.Stop())
 	}
 	if s.postgres != nil {
-		errs = append(errs, os.WriteFile(filepath.Join(s.dir, "postgres.log"), []byte(s.postgres.Log()), 0o600), s.postgres.Remove())
+		errs = append(errs, s.retire(s.postgres))
 	}
 	if s.disk != nil {
 		errs = append(errs, s.disk.Remove())

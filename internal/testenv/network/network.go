@@ -85,5 +85,10 @@ func (l *Link) Heal(ctx context.Context) error {
 	return nil
 }
 
+// Lead ends all connections and leads new ones to another server.
+func (l *Link) Lead(server string) error {
+	return l.proxy.Update(&toxiproxy.Proxy{Listen: l.proxy.Listen, Upstream: server, Enabled: true})
+}
+
 // Close ends the link for good.
 func (l *Link) Close() { l.proxy.Stop() }

@@ -112,3 +112,23 @@ func TestLink(t *testing.T) {
 	}
 	works("at last")
 }
+
+func TestALinkLeadsElsewhere(t *testing.T) {
+	link, err := network.New("127.0.0.1:0", "127.0.0.1:1") // where nobody listens
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer link.Close()
+	address := link.Address()
+	if err := link.Lead(echo(t)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if answer, err := ask(conn, 10*time.Second); answer != "hello\n" {
+		t.Errorf("the answer is %q, %v", answer, err)
+	}
+}

@@ -17,12 +17,17 @@ func (s *Server) Database(t testing.TB) string {
 	name := fmt.Sprintf("test_%d", s.databases)
 	s.mu.Unlock()
 
-	s.administer(t, fmt.Sprintf("CREATE DATABASE %s OWNER gamemetrics", name))
+	administer := func(statement string) {
+		if err := s.administer(context.WithoutCancel(t.Context()), statement); err != nil { // also in a cleanup
+			t.Fatal(err)
+		}
+	}
+	administer(fmt.Sprintf("CREATE DATABASE %s OWNER gamemetrics", name))
 	t.Cleanup(func() {
 		select {
 		case <-s.server.Done(): // the test stopped it: everything goes with the server
 		default:
-			s.administer(t, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name))
+			administer(fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name))
 		}
 	})
 	dsn, err := url.Parse(s.DSN())
@@ -34,29 +39,23 @@ func (s *Server) Database(t testing.TB) string {
 }
 
 // administer executes a statement as the superuser.
-func (s *Server) administer(t testing.TB, statement string) {
-	t.Helper()
-	s.asSuperuser(t, func(ctx context.Context, conn *pgx.Conn) error {
+func (s *Server) administer(ctx context.Context, statement string) error {
+	return s.asSuperuser(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, statement)
 		return err
 	})
 }
 
 // ask reads one value as the superuser.
-func (s *Server) ask(t testing.TB, query string, into any) {
-	t.Helper()
-	s.asSuperuser(t, func(ctx context.Context, conn *pgx.Conn) error { return conn.QueryRow(ctx, query).Scan(into) })
+func (s *Server) ask(ctx context.Context, query string, into any) error {
+	return s.asSuperuser(ctx, func(conn *pgx.Conn) error { return conn.QueryRow(ctx, query).Scan(into) })
 }
 
-func (s *Server) asSuperuser(t testing.TB, do func(context.Context, *pgx.Conn) error) {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context()) // also in a cleanup
+func (s *Server) asSuperuser(ctx context.Context, do func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, s.SuperuserDSN("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer conn.Close(ctx)
-	if err := do(ctx, conn); err != nil {
-		t.Fatal(err)
-	}
+	return do(conn)
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -17,22 +18,26 @@ func (s *Server) Snapshot(t testing.TB) (setBack func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	copyAll(t, s.dir, dir)
+	if err := copyAll(s.dir, dir); err != nil {
+		t.Fatal(err)
+	}
 	s.Restart(t)
 	return func() {
 		t.Helper()
 		if err := os.RemoveAll(s.DataDir()); err != nil {
 			t.Fatal(err)
 		}
-		copyAll(t, dir, s.dir)
+		if err := copyAll(dir, s.dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
 // copyAll copies what a directory has; owners and modes, too: root's server runs as
 // another user.
-func copyAll(t testing.TB, from, to string) {
-	t.Helper()
+func copyAll(from, to string) error {
 	if out, err := exec.Command("cp", "-a", from+"/.", to).CombinedOutput(); err != nil {
-		t.Fatalf("the server's directory cannot be copied: %v: %s", err, out)
+		return fmt.Errorf("the server's directory cannot be copied: %w: %s", err, out)
 	}
+	return nil
 }

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -20,21 +22,10 @@ import (
 // stops with the test. s is restarted, and its data are copied meanwhile.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
-	s.Stop(t)
-	dir, err := makeDir("")
+	standby, err := s.StartStandby(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	copyAll(t, s.dir, dir)
-	s.Restart(t)
-	standby := &Server{dir: dir, log: &log{}, config: s.config}
-	if standby.config.Port, err = testenv.FreePort(); err != nil {
-		t.Fatal(err)
-	}
-	standby.config.DataDir, standby.config.SecretsDir = filepath.Join(dir, "postgres"), filepath.Join(dir, "secrets")
-	standby.config.Log = standby.log
-	standby.follow(t, s)
-	standby.Restart(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the standby's log:\n%s", standby.log.tail())
@@ -46,55 +37,99 @@ func (s *Server) Standby(t testing.TB) *Server {
 	return standby
 }
 
+// StartStandby is Standby where there is no test: the caller removes the standby, whose
+// directory is made as Options.Dir says.
+func (s *Server) StartStandby(ctx context.Context, in string) (*Server, error) {
+	if err := s.Shutdown(ctx); err != nil {
+		return nil, err
+	}
+	dir, err := makeDir(in)
+	if err != nil {
+		return nil, err
+	}
+	standby := &Server{dir: dir, log: &log{}, config: s.config}
+	standby.config.DataDir, standby.config.SecretsDir = filepath.Join(dir, "postgres"), filepath.Join(dir, "secrets")
+	standby.config.Log = standby.log
+	if err := standby.copyOf(ctx, s); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return standby, nil
+}
+
+// copyOf copies the primary, which is down, starts it again, and follows it.
+func (s *Server) copyOf(ctx context.Context, primary *Server) (err error) {
+	if err := copyAll(primary.dir, s.dir); err != nil {
+		return err
+	}
+	if err := primary.StartAgain(ctx); err != nil {
+		return err
+	}
+	if s.config.Port, err = testenv.FreePort(); err != nil {
+		return err
+	}
+	if err := s.follow(primary); err != nil {
+		return err
+	}
+	return s.StartAgain(ctx)
+}
+
 // follow writes down whom to follow, as pg_basebackup --write-recovery-conf does.
-func (s *Server) follow(t testing.TB, primary *Server) {
-	t.Helper()
+func (s *Server) follow(primary *Server) error {
 	at, err := pgx.ParseConfig(primary.SuperuserDSN("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	conninfo := fmt.Sprintf("primary_conninfo = 'host=%s port=%d user=%s password=%s'\n", at.Host, at.Port, at.User, at.Password)
 	settings, err := os.OpenFile(filepath.Join(s.DataDir(), "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	_, err = settings.WriteString(conninfo)
-	if closing := settings.Close(); err == nil {
-		err = closing
+	if err := errors.Join(err, settings.Close()); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(s.DataDir(), "standby.signal"), nil, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	return os.WriteFile(filepath.Join(s.DataDir(), "standby.signal"), nil, 0o644)
 }
 
 // AwaitStandby waits until a standby has all that s has written.
 func (s *Server) AwaitStandby(t testing.TB, standby *Server) {
 	t.Helper()
 	var at string
-	s.ask(t, "SELECT pg_current_wal_flush_lsn()::text", &at)
-	standby.awaitTrue(t, "the standby has followed", "SELECT pg_last_wal_replay_lsn() >= '"+at+"'")
+	err := s.ask(t.Context(), "SELECT pg_current_wal_flush_lsn()::text", &at)
+	if err == nil {
+		err = standby.awaitTrue(t.Context(), "the standby has followed", "SELECT pg_last_wal_replay_lsn() >= '"+at+"'")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Synchronous has each commit on s, from now on, wait until a standby has it.
 func (s *Server) Synchronous(t testing.TB) {
 	t.Helper()
-	s.administer(t, "ALTER SYSTEM SET synchronous_standby_names = '*'")
-	s.administer(t, "SELECT pg_reload_conf()")
-	s.awaitTrue(t, "a standby is synchronous", "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
+	if err := s.MakeSynchronous(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
-func (s *Server) awaitTrue(t testing.TB, what, query string) {
-	t.Helper()
+// MakeSynchronous is Synchronous where there is no test.
+func (s *Server) MakeSynchronous(ctx context.Context) error {
+	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+		if err := s.administer(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return s.awaitTrue(ctx, "a standby is synchronous", "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
+}
+
+func (s *Server) awaitTrue(ctx context.Context, what, query string) error {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var holds bool
-		if s.ask(t, query, &holds); holds {
-			return
+		if err := s.ask(ctx, query, &holds); err != nil || holds {
+			return err
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("waited in vain until " + what)
+			return errors.New("waited in vain until " + what)
 		}
 	}
 }
@@ -102,11 +137,21 @@ func (s *Server) awaitTrue(t testing.TB, what, query string) {
 // Promote makes a standby a primary, which waits for no standby of its own.
 func (s *Server) Promote(t testing.TB) {
 	t.Helper()
-	var promoted bool
-	s.ask(t, "SELECT pg_promote()", &promoted)
-	if !promoted {
-		t.Fatal("the standby is not promoted")
+	if err := s.TakeOver(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// TakeOver is Promote where there is no test.
+func (s *Server) TakeOver(ctx context.Context) error {
+	var promoted bool
+	if err := s.ask(ctx, "SELECT pg_promote()", &promoted); err != nil {
+		return err
+	}
+	if !promoted {
+		return errors.New("the standby is not promoted")
+	}
+	return nil
 }
 
 // OneOf is a connection string for whichever of the servers is the primary; dsn is that
