@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/testenv/clock"
@@ -22,12 +21,12 @@ const clockJumped = "clock-jumped"
 
 // buildShifted builds a gmctl whose clock can be set, where it is asked for.
 func (s *site) buildShifted(ctx context.Context) {
-	if len(s.Only) > 0 && !slices.Contains(s.Only, clockJumped) {
+	if !s.wants(clockJumped) {
 		return
 	}
 	program := filepath.Join(s.dir, "gmctl-with-a-clock")
 	if err := clock.Build(ctx, clock.Gmctl, program); err != nil {
-		fmt.Fprintln(s.Log, "without the fault of clocks that jump:", err)
+		s.lacks(clockJumped, err)
 		return
 	}
 	s.shifted = program

@@ -47,7 +47,7 @@ func (s *site) faults() []fault {
 		all = append(all, fault{clockJumped, jumpClock})
 	}
 	if s.disk != nil {
-		all = append(all, fault{"disk-full", fillDisk})
+		all = append(all, fault{diskFull, fillDisk})
 	}
 	return all
 }
@@ -201,6 +201,8 @@ func killEverything(ctx context.Context, s *site, random *rand.Rand) error {
 	sleep(ctx, between(random, 0, 1000))
 	return errors.Join(s.postgres.StartAgain(ctx), s.kafka.Restart(ctx, 0, 1, 2))
 }
+
+const diskFull = "disk-full"
 
 // fillDisk fills PostgreSQL's disk until it refuses events. It may end of it.
 func fillDisk(ctx context.Context, s *site, random *rand.Rand) error {

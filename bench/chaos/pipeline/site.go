@@ -56,6 +56,7 @@ type site struct {
 	pool     *pgxpool.Pool // for the audit
 	read     *progress     // by the audits so far
 	mostMiB  int
+	missing  []string // faults that were asked for, and cannot be had on this machine
 
 	apiLinks, relayLinks []*network.Link // each service's to PostgreSQL
 	clientLinks          []*network.Link // the players' to each replica of ingestion
@@ -105,7 +106,7 @@ func newSite(ctx context.Context, o Options) (s *site, err error) {
 func (s *site) startPostgres(ctx context.Context) (err error) {
 	options := testpostgres.Options{Settings: map[string]string{"max_connections": strconv.Itoa(maxConnections)}}
 	if s.disk, err = disk.New(diskMiB); err != nil {
-		fmt.Fprintln(s.Log, "without the fault of a full disk:", err)
+		s.lacks(diskFull, err)
 	} else {
 		options.Dir = s.disk.Path()
 	}
@@ -120,6 +121,14 @@ func (s *site) startPostgres(ctx context.Context) (err error) {
 	}
 	_, err = postgres.NewSchemas(s.pool).Put(ctx, strictType, schemas.Strict, []byte(strictSchema))
 	return err
+}
+
+// lacks notes a fault that this machine cannot do.
+func (s *site) lacks(fault string, why error) {
+	if s.wants(fault) {
+		fmt.Fprintf(s.Log, "without %s: %v\n", fault, why)
+		s.missing = append(s.missing, fault)
+	}
 }
 
 // connect connects the audit to PostgreSQL.
