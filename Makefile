@@ -72,7 +72,9 @@ bench: build ## measure against peers: make bench NAME=local (or simulate, inges
 	@go build -o bin/bench ./bench
 	@bin/bench -name $(NAME) -gmctl bin/gmctl $(ARGS)
 
-chaos: build ## faults under load, and an audit: make chaos NAME=pipeline ROUNDS=500 (or local, all)
+chaos: NAME = full
+chaos: ROUNDS = 0
+chaos: build ## faults under load, and an audit, for hours; less: make chaos NAME=small, or NAME=pipeline ROUNDS=20
 	@go build -o bin/chaos ./bench/chaos
 	@bin/chaos -name $(NAME) -rounds $(ROUNDS) -gmctl bin/gmctl $(ARGS)
 

@@ -11,12 +11,14 @@
 //     PostgreSQL and three Apache Kafka brokers: package pipeline has the faults.
 //     The audit follows each of them.
 //
-// The last line printed of each is a JSON object with the audit; the exit code is 1
-// where it does not hold. Run it with `make chaos NAME=pipeline ROUNDS=500`, or with
-// -seed to repeat the choices of a run.
+// full is both, and a transaction that stays open for ten minutes; small is what
+// continuous integration has time for. The last line printed of each is a JSON object
+// with the audit; the exit code is 1 where it does not hold. -seed repeats the choices of
+// a run.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -29,38 +31,61 @@ import (
 	"github.com/gamemetrics/gmctl/bench/chaos/pipeline"
 )
 
+// The rounds of each form, where no other number is asked for.
+const (
+	fullLocal, fullPipeline = 200, 500
+	smallLocal              = 15
+	alone                   = 20
+)
+
 func main() {
 	var o options
 	var only string
 	p := pipeline.Options{Log: os.Stderr}
-	name := flag.String("name", "local", "what to try: local, pipeline or all")
+	name := flag.String("name", "full", "what to try: full, small, local or pipeline")
 	flag.StringVar(&o.gmctl, "gmctl", "bin/gmctl", "the gmctl to try")
-	flag.IntVar(&o.rounds, "rounds", 20, "faults")
+	rounds := flag.Int("rounds", 0, "faults; 0: as many as is usual")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the random choices")
 	flag.IntVar(&o.senders, "senders", 8, "players that send at the same time")
 	flag.BoolVar(&o.keep, "keep", false, "leave the environment's files for a look")
 	flag.StringVar(&only, "only", "", "pipeline: faults to choose from, separated by commas; all of them by default")
 	flag.DurationVar(&p.Hold, "hold", 3*time.Second, "pipeline: how long a transaction is held open")
-	flag.IntVar(&p.Crowd, "crowd", 2000, "pipeline: connections at the same time")
+	flag.IntVar(&p.Crowd, "crowd", 10_000, "pipeline: connections at the same time")
 	flag.Parse()
-	p.Gmctl, p.Rounds, p.Seed, p.Senders, p.Keep = o.gmctl, o.rounds, o.seed, o.senders, o.keep
+	p.Gmctl, p.Seed, p.Senders, p.Keep = o.gmctl, o.seed, o.senders, o.keep
 	if only != "" {
 		p.Only = strings.Split(only, ",")
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	known, ok := *name == "all", true
-	if *name == "local" || *name == "all" {
+	local := func(rounds int) bool {
+		o.rounds = rounds
 		result, err := run(ctx, o)
-		known, ok = true, tell(result, result.Holds, err) && ok
+		return tell(result, result.Holds, err)
 	}
-	if *name == "pipeline" || *name == "all" {
+	faults := func(p pipeline.Options, rounds int) bool {
+		p.Rounds = rounds
 		result, err := pipeline.Run(ctx, p)
-		known, ok = true, tell(result, result.Holds, err) && ok
+		return tell(result, result.Holds, err)
 	}
-	if !known {
-		fmt.Fprintf(os.Stderr, "chaos: there is no %q, only local, pipeline and all\n", *name)
+	ok := true
+	switch *name {
+	case "full":
+		ok = local(cmp.Or(*rounds, fullLocal))
+		ok = faults(p, cmp.Or(*rounds, fullPipeline)) && ok
+		p.Only, p.Hold = []string{pipeline.TransactionHeld}, 10*time.Minute
+		ok = faults(p, 1) && ok
+	case "small":
+		p.Only = pipeline.Small()
+		ok = local(cmp.Or(*rounds, smallLocal))
+		ok = faults(p, cmp.Or(*rounds, len(p.Only))) && ok
+	case "local":
+		ok = local(cmp.Or(*rounds, alone))
+	case "pipeline":
+		ok = faults(p, cmp.Or(*rounds, alone))
+	default:
+		fmt.Fprintf(os.Stderr, "chaos: there is no %q, only full, small, local and pipeline\n", *name)
 		os.Exit(2)
 	}
 	if !ok {

@@ -120,6 +120,9 @@ func (s *site) connectAll(ctx context.Context) (taken []*pgx.Conn, err error) {
 	}
 }
 
+// TransactionHeld is the fault of a transaction that stays open for Options.Hold.
+const TransactionHeld = "transaction-held"
+
 // holdTransaction keeps a transaction open that has an id. Nothing that is stored
 // meanwhile is final, and nothing of it may be published; events are taken.
 func holdTransaction(ctx context.Context, s *site, _ *rand.Rand) error {

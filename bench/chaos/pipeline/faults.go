@@ -17,24 +17,35 @@ type fault struct {
 	strike func(ctx context.Context, s *site, random *rand.Rand) error
 }
 
-// faults are those that this machine can do.
-func (s *site) faults() []fault {
+// kills are those that are a kill -9: half of all rounds.
+func kills() []fault {
 	all := []fault{
 		{"api-killed", killAPI},
-		{"api-terminated", terminateAPI},
 		{"relay-killed", killRelay},
+		{"postgres-killed", killPostgres},
+		{"postgres-fails-over", failOver},
+		{"kafka-killed", killKafka},
+		{"everything-killed", killEverything},
+	}
+	for broker := range brokers {
+		all = append(all, fault{fmt.Sprintf("broker-%d-killed", broker), func(ctx context.Context, s *site, random *rand.Rand) error {
+			return killBroker(ctx, s, random, broker)
+		}})
+	}
+	return all
+}
+
+// otherFaults are those that this machine can do beside kills.
+func (s *site) otherFaults() []fault {
+	all := []fault{
+		{"api-terminated", terminateAPI},
 		{"relay-paused", pauseRelay},
 		{"relay-terminated", terminateRelay},
 		{"lanes-changed", changeLanes},
-		{"postgres-killed", killPostgres},
 		{"postgres-restarted", restartPostgres},
-		{"postgres-fails-over", failOver},
-		{"broker-killed", killBroker},
 		{"broker-paused", pauseBroker},
-		{"kafka-killed", killKafka},
-		{"everything-killed", killEverything},
 		{"connections-exhausted", exhaustConnections},
-		{"transaction-held", holdTransaction},
+		{TransactionHeld, holdTransaction},
 		{"poison-event", poison},
 		{"topic-deleted", deleteTopic},
 		{"clients-clocks", skewClocks},
@@ -50,6 +61,16 @@ func (s *site) faults() []fault {
 		all = append(all, fault{diskFull, fillDisk})
 	}
 	return all
+}
+
+// Small returns the faults of a small run: each kill, and of the others as many that
+// have little in common.
+func Small() (names []string) {
+	for _, f := range kills() {
+		names = append(names, f.name)
+	}
+	return append(names, diskFull, clockJumped, "api-terminated", "relay-paused", "relay-kafka-cut", TransactionHeld,
+		"poison-event", "oversized-clients", "crowd")
 }
 
 // some returns one of the services, or both.
@@ -148,8 +169,7 @@ func restartPostgres(ctx context.Context, s *site, random *rand.Rand) error {
 	return s.postgres.StartAgain(ctx)
 }
 
-func killBroker(ctx context.Context, s *site, random *rand.Rand) error {
-	broker := random.Intn(brokers)
+func killBroker(ctx context.Context, s *site, random *rand.Rand, broker int) error {
 	s.kafka.Kill(broker)
 	sleep(ctx, between(random, 0, 6000))
 	return s.kafka.Restart(ctx, broker)

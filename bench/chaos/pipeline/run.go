@@ -113,35 +113,43 @@ func (s *site) round(ctx context.Context, f fault, seed int64) error {
 	return s.audit(ctx)
 }
 
-// deck is the faults in an order that the seed gives, each as often as the others.
+// deck is the faults, in turn a kill and another one, each as often as the others of its
+// half and in an order that the seed gives.
 type deck struct {
-	faults []fault
+	halves [][]fault // none is empty
 	seed   int64
 }
 
 // deck returns the faults that were asked for and can be had on this machine.
 func (s *site) deck() (*deck, error) {
-	all := s.faults()
-	for _, name := range s.Only {
-		if !slices.ContainsFunc(all, func(f fault) bool { return f.name == name }) && !slices.Contains(s.missing, name) {
-			var names []string
-			for _, f := range all {
-				names = append(names, f.name)
-			}
-			return nil, fmt.Errorf("there is no fault %q here, only %s", name, strings.Join(names, ", "))
+	d := &deck{seed: s.Seed}
+	known := s.missing
+	for _, half := range [][]fault{kills(), s.otherFaults()} {
+		for _, f := range half {
+			known = append(known, f.name)
+		}
+		half = slices.DeleteFunc(half, func(f fault) bool { return !s.wants(f.name) })
+		if len(half) > 0 {
+			d.halves = append(d.halves, half)
 		}
 	}
-	all = slices.DeleteFunc(all, func(f fault) bool { return !s.wants(f.name) })
-	if len(all) == 0 {
+	for _, name := range s.Only {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no fault %q, only %s", name, strings.Join(known, ", "))
+		}
+	}
+	if len(d.halves) == 0 {
 		return nil, fmt.Errorf("this machine cannot do %s", strings.Join(s.missing, ", "))
 	}
-	return &deck{all, s.Seed}, nil
+	return d, nil
 }
 
 func (d *deck) draw(round int) fault {
-	lap := int64(round / len(d.faults))
-	order := rand.New(rand.NewSource(d.seed + lap)).Perm(len(d.faults))
-	return d.faults[order[round%len(d.faults)]]
+	half := d.halves[round%len(d.halves)]
+	round /= len(d.halves)
+	lap := int64(round / len(half))
+	order := rand.New(rand.NewSource(d.seed + lap)).Perm(len(half))
+	return half[order[round%len(half)]]
 }
 
 // between returns a random time, in milliseconds.

@@ -3,9 +3,11 @@
 package pipeline
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/gamemetrics/gmctl/internal/testenv"
+	"github.com/gamemetrics/gmctl/internal/testenv/disk"
 )
 
 // What could not be tried does not hold where all is asked for.
@@ -30,5 +32,28 @@ func TestARunHolds(t *testing.T) {
 				t.Errorf("it holds: %t", got)
 			}
 		})
+	}
+}
+
+// As many rounds as a small run has faults have each of them, and every second one is a kill.
+func TestASmallRunHasEachOfItsFaults(t *testing.T) {
+	small := Small()
+	s := &site{Options: Options{Only: small, Seed: 7}, shifted: "a gmctl", disk: &disk.Disk{}}
+	deck, err := s.deck()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var drawn []string
+	for round := range small {
+		f := deck.draw(round)
+		drawn = append(drawn, f.name)
+		if kill := slices.ContainsFunc(kills(), func(k fault) bool { return k.name == f.name }); kill != (round%2 == 0) {
+			t.Errorf("round %d is %s", round, f.name)
+		}
+	}
+	slices.Sort(drawn)
+	slices.Sort(small)
+	if !slices.Equal(drawn, small) {
+		t.Errorf("the rounds are %v, want %v", drawn, small)
 	}
 }
