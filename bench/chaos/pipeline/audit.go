@@ -96,7 +96,7 @@ func (s *site) readStored(ctx context.Context, p *progress) error {
 
 // readRows notes the rows behind a position, which it moves, and holds those of each
 // player to their order.
-func (s *site) readRows(ctx context.Context, query string, from *relay.Position, last map[string]int, note func(uuid.UUID, relay.Position)) error {
+func (s *site) readRows(ctx context.Context, query string, from *relay.Position, last map[string]int, note func(uuid.UUID, relay.Position, content)) error {
 	rows, err := s.pool.Query(ctx, query, from.Xid, from.Seq)
 	if err != nil {
 		return err
@@ -105,8 +105,11 @@ func (s *site) readRows(ctx context.Context, query string, from *relay.Position,
 	var player string
 	var n int
 	var at relay.Position
-	_, err = pgx.ForEachRow(rows, []any{&id, &player, &n, &at.Xid, &at.Seq}, func() error {
-		note(id, at)
+	var of, kind string
+	var timestamp time.Time
+	var sent []byte // the metadata of an event, all of a rejected one
+	_, err = pgx.ForEachRow(rows, []any{&id, &player, &n, &at.Xid, &at.Seq, &of, &kind, &timestamp, &sent}, func() error {
+		note(id, at, contentOf(of, kind, timestamp, sent))
 		if n <= last[player] {
 			s.ledger.violate("in its table event %d of %s (%s) comes after %d", n, player, id, last[player])
 		}
@@ -124,7 +127,7 @@ func (s *site) readPublished(ctx context.Context, p *progress) error {
 			return
 		}
 		n := numberOf(r.Value)
-		s.ledger.publish(got.EventID, place(r))
+		s.ledger.publish(got.EventID, place(r), contentOf(got.PlayerID, got.EventType, got.Timestamp, got.Metadata))
 		if string(r.Key) != got.PlayerID {
 			s.ledger.violate("the key of %s is %q, its player %q", place(r), r.Key, got.PlayerID)
 		}
@@ -146,7 +149,7 @@ func (s *site) readPublished(ctx context.Context, p *progress) error {
 			s.ledger.violate("the dead letter %s says neither its event nor a reason: %v", place(r), headers)
 			return
 		}
-		s.ledger.bury(id, place(r))
+		s.ledger.bury(id, place(r), letterOf(r.Value))
 		if headers[relay.HeaderSource] != "ingestion" {
 			return
 		}

@@ -76,7 +76,7 @@ func jumpClock(ctx context.Context, s *site, random *rand.Rand) error {
 // replace has the service run with another clock; nil: that of the machine.
 func (s *site) replace(ctx context.Context, victim *service, by *clock.Clock) error {
 	victim.setClock.Store(by)
-	if err := victim.terminate(grace + patience); err != nil {
+	if err := victim.terminate(); err != nil {
 		return err
 	}
 	return await(ctx, victim.name+" is ready with another clock", recovery, func() error { return victim.ready(ctx) })

@@ -158,9 +158,9 @@ func holdTransaction(ctx context.Context, s *site, _ *rand.Rand) error {
 
 // poison stores an event that no broker takes. Its neighbours are published.
 func poison(ctx context.Context, s *site, _ *rand.Rand) error {
-	bad, good, player := uuid.New(), uuid.New(), fmt.Sprintf("poisoned-%s", uuid.NewString())
+	bad, good, player, now := uuid.New(), uuid.New(), fmt.Sprintf("poisoned-%s", uuid.NewString()), time.Now()
 	s.ledger.poison(bad, player, 1)
-	s.ledger.send(good, player, 2)
-	_, err := s.pool.Exec(ctx, insertPoison, bad, good, player)
+	s.ledger.send(good, player, 2, contentOf(player, "chaos", now, []byte(`{"n": 2}`)))
+	_, err := s.pool.Exec(ctx, insertPoison, bad, good, player, now)
 	return err
 }

@@ -37,7 +37,11 @@ func networkFaults() []fault {
 	for _, between := range []string{"client-api", "api-postgres", "relay-postgres", "relay-kafka", "kafka-kafka", "kafka-quorum"} {
 		for _, kind := range kinds {
 			faults = append(faults, fault{between + "-" + kind.name, func(ctx context.Context, s *site, random *rand.Rand) error {
-				return disturb(ctx, links[between](s), random, kind.disturb)
+				if between == "api-postgres" {
+					return disturb(ctx, links[between](s), random, kind.disturb)
+				}
+				green := s.green(ctx)
+				return errors.Join(disturb(ctx, links[between](s), random, kind.disturb), green())
 			}})
 		}
 	}

@@ -7,7 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"net/http"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/gamemetrics/gmctl/services/relay"
 )
 
 // fault is something that happens to the site. It strikes, and has healed when
@@ -93,7 +98,7 @@ func killAPI(ctx context.Context, s *site, random *rand.Rand) error {
 
 func terminateAPI(_ context.Context, s *site, random *rand.Rand) error {
 	for _, api := range some(s.apis, random) {
-		if err := api.terminate(grace + patience); err != nil {
+		if err := api.terminate(); err != nil {
 			return err
 		}
 	}
@@ -110,35 +115,59 @@ func killRelay(ctx context.Context, s *site, random *rand.Rand) error {
 
 func terminateRelay(_ context.Context, s *site, random *rand.Rand) error {
 	for _, relay := range some(s.relays, random) {
-		if err := relay.terminate(grace + patience); err != nil {
+		if err := relay.terminate(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pauseRelay stops the relay that publishes for so long that the other one takes
-// its place, and lets it go on: a zombie, which must be fenced.
+// pauseRelay stops the relay that publishes until the other one has taken its place, and
+// lets it go on: a zombie, which must be fenced, and stand by.
 func pauseRelay(ctx context.Context, s *site, random *rand.Rand) error {
-	paused := s.relays[random.Intn(len(s.relays))]
-	for _, relay := range s.relays {
-		if relay.works(ctx) {
-			paused = relay
+	active := random.Intn(len(s.relays))
+	err := await(ctx, "a relay publishes", drain, func() error {
+		for i, relay := range s.relays {
+			if relay.works(ctx) {
+				active = i
+				return nil
+			}
 		}
-	}
-	p := paused.take(false)
-	if err := p.Pause(); err != nil {
+		return errors.New("none says so")
+	})
+	if err != nil {
 		return err
 	}
-	sleep(ctx, between(random, 500, 8000))
-	return p.Resume()
+	paused, other := s.relays[active], s.relays[(active+1)%len(s.relays)]
+	resume, err := paused.pause()
+	if err != nil {
+		return err
+	}
+	// who stands by looks once in a while whether the lease has ended
+	err = await(ctx, other.name+" takes over", 3*relay.DefaultLease, func() error {
+		if !other.works(ctx) {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	sleep(ctx, between(random, 0, 3000))
+	if err := errors.Join(err, resume()); err != nil {
+		return err
+	}
+	return await(ctx, paused.name+" stands by", patience, func() error {
+		says, err := paused.get(ctx, "/ready", http.StatusOK)
+		if err == nil && (!strings.HasPrefix(says, "standby") || !other.works(ctx)) {
+			err = fmt.Errorf("it says: %s", says)
+		}
+		return err
+	})
 }
 
 // red returns when no replica says any more that it can store events.
 func (s *site) red(ctx context.Context) error {
 	for _, api := range s.apis {
 		err := await(ctx, api.name+" says that it is not ready", patience, func() error {
-			_, err := api.get(ctx, "/ready", 503)
+			_, err := api.get(ctx, "/ready", http.StatusServiceUnavailable)
 			return err
 		})
 		if err != nil {
@@ -148,51 +177,81 @@ func (s *site) red(ctx context.Context) error {
 	return nil
 }
 
+// green holds the replicas to saying that they are ready, as a cluster asks them, until
+// end, which returns how one did not.
+func (s *site) green(ctx context.Context) (end func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	failed := make([]error, len(s.apis))
+	for i, api := range s.apis {
+		group.Go(func() {
+			for times := 0; sleep(ctx, 200*time.Millisecond); {
+				_, err := api.get(ctx, "/ready", http.StatusOK)
+				if times++; err == nil || ctx.Err() != nil {
+					times = 0
+				}
+				if times == probes {
+					failed[i] = fmt.Errorf("nothing that it needs is away: %w", err)
+					return
+				}
+			}
+		})
+	}
+	return func() error {
+		cancel()
+		group.Wait()
+		return errors.Join(failed...)
+	}
+}
+
+// probes are how many must fail, one after the other, until a cluster believes them.
+const probes = 3
+
 func killPostgres(ctx context.Context, s *site, random *rand.Rand) error {
 	if err := s.postgres.Crash(); err != nil {
 		return err
 	}
-	if random.Intn(2) == 0 {
-		if err := s.red(ctx); err != nil {
-			return err
-		}
-	}
+	red := s.red(ctx)
 	sleep(ctx, between(random, 0, 3000))
-	return s.postgres.StartAgain(ctx)
+	return errors.Join(red, s.postgres.StartAgain(ctx))
 }
 
 func restartPostgres(ctx context.Context, s *site, random *rand.Rand) error {
 	if err := s.postgres.Shutdown(ctx); err != nil {
 		return err
 	}
+	red := s.red(ctx)
 	sleep(ctx, between(random, 0, 3000))
-	return s.postgres.StartAgain(ctx)
+	return errors.Join(red, s.postgres.StartAgain(ctx))
 }
 
 func killBroker(ctx context.Context, s *site, random *rand.Rand, broker int) error {
+	green := s.green(ctx)
 	s.kafka.Kill(broker)
 	sleep(ctx, between(random, 0, 6000))
-	return s.kafka.Restart(ctx, broker)
+	return errors.Join(s.kafka.Restart(ctx, broker), green())
 }
 
 // pauseBroker stops a broker for longer than the cluster waits for it.
 func pauseBroker(ctx context.Context, s *site, random *rand.Rand) error {
 	broker := random.Intn(brokers)
+	green := s.green(ctx)
 	if err := s.kafka.Pause(broker); err != nil {
-		return err
+		return errors.Join(err, green())
 	}
 	sleep(ctx, between(random, 500, 8000))
-	return s.kafka.Resume(broker)
+	return errors.Join(s.kafka.Resume(broker), green())
 }
 
 // killKafka kills all brokers. Events are taken as before.
 func killKafka(ctx context.Context, s *site, random *rand.Rand) error {
+	green := s.green(ctx)
 	for broker := range brokers {
 		s.kafka.Kill(broker)
 	}
 	accepted := s.accepts(ctx)
-	sleep(ctx, between(random, 0, 3000))
-	return errors.Join(accepted, s.kafka.Restart(ctx, 0, 1, 2))
+	sleep(ctx, between(random, 2000, 5000))
+	return errors.Join(accepted, green(), s.kafka.Restart(ctx, 0, 1, 2))
 }
 
 // accepts returns when events are acknowledged that were not before.

@@ -4,10 +4,13 @@ package pipeline
 
 import (
 	"fmt"
+	"hash/fnv"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,12 +29,26 @@ type counts struct {
 	Refused      map[string]int `json:"refused"`       // requests, by status and reason
 	Unanswered   int            `json:"unanswered"`    // requests whose connection ended
 	Repeated     int            `json:"repeated"`      // events acknowledged again
+	Slowest      float64        `json:"slowest"`       // refusal, in seconds
 }
+
+// content is a hash of what was sent of an event, beside its id; 0 where that is not known.
+type content uint64
+
+func contentOf(player, kind string, at time.Time, metadata []byte) content {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\n%s\n%d\n%s", player, kind, at.UnixMicro(), metadata)
+	return content(h.Sum64())
+}
+
+// letterOf is the content of a rejected event, which is kept as it came.
+func letterOf(body []byte) content { return contentOf("", "", time.Unix(0, 0), body) }
 
 // entry is what is known of an event.
 type entry struct {
 	player string
 	n      int
+	content
 	acked  bool
 	poison bool           // no broker takes it, or it is rejected: it goes to the dead letters
 	letter bool           // it is rejected: its table is the outbox
@@ -74,10 +91,10 @@ func newLedger() *ledger {
 }
 
 // send notes an event before it is sent.
-func (l *ledger) send(id uuid.UUID, player string, n int) {
+func (l *ledger) send(id uuid.UUID, player string, n int, c content) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.events[id] = &entry{player: player, n: n}
+	l.events[id] = &entry{player: player, n: n, content: c}
 }
 
 // poison notes an event that will be stored and that no broker takes.
@@ -88,10 +105,10 @@ func (l *ledger) poison(id uuid.UUID, player string, n int) {
 }
 
 // offend notes an event that is invalid before it is sent.
-func (l *ledger) offend(id uuid.UUID, player string, n int) {
+func (l *ledger) offend(id uuid.UUID, player string, n int, c content) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.events[id] = &entry{player: player, n: n, poison: true, letter: true}
+	l.events[id] = &entry{player: player, n: n, content: c, poison: true, letter: true}
 }
 
 // reject notes that an event was answered as invalid: it is kept, and goes to the
@@ -130,15 +147,15 @@ func (l *ledger) ack(ids ...uuid.UUID) {
 }
 
 // store notes a row of the table.
-func (l *ledger) store(id uuid.UUID, at relay.Position) { l.hold(id, at, false) }
+func (l *ledger) store(id uuid.UUID, at relay.Position, c content) { l.hold(id, at, c, false) }
 
 // keep notes a row of the outbox.
-func (l *ledger) keep(id uuid.UUID, at relay.Position) { l.hold(id, at, true) }
+func (l *ledger) keep(id uuid.UUID, at relay.Position, c content) { l.hold(id, at, c, true) }
 
-func (l *ledger) hold(id uuid.UUID, at relay.Position, letter bool) {
+func (l *ledger) hold(id uuid.UUID, at relay.Position, c content, letter bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.known(id, "stored at "+at.String())
+	e := l.known(id, "stored at "+at.String(), c)
 	if e.letter != letter {
 		l.breach("event %s, at %s, is in the wrong table", id, at)
 	}
@@ -159,23 +176,23 @@ func (l *ledger) hold(id uuid.UUID, at relay.Position, letter bool) {
 }
 
 // publish notes a record of the topic.
-func (l *ledger) publish(id uuid.UUID, place string) {
+func (l *ledger) publish(id uuid.UUID, place string, c content) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Published++
-	l.find(id, place, false)
+	l.find(id, place, c, false)
 }
 
 // bury notes a record of the dead-letter topic.
-func (l *ledger) bury(id uuid.UUID, place string) {
+func (l *ledger) bury(id uuid.UUID, place string, c content) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.DeadLettered++
-	l.find(id, place, true)
+	l.find(id, place, c, true)
 }
 
-func (l *ledger) find(id uuid.UUID, place string, poison bool) {
-	e := l.known(id, "at "+place)
+func (l *ledger) find(id uuid.UUID, place string, c content, poison bool) {
+	e := l.known(id, "at "+place, c)
 	switch {
 	case e.seen, e.gone:
 		l.breach("event %s, published before, is there again at %s", id, place)
@@ -189,13 +206,17 @@ func (l *ledger) find(id uuid.UUID, place string, poison bool) {
 	}
 }
 
-// known returns what is known of an event, which is wrong where nothing is.
-func (l *ledger) known(id uuid.UUID, where string) *entry {
+// known returns what is known of an event, which is wrong where nothing is, or it was
+// sent with another content.
+func (l *ledger) known(id uuid.UUID, where string, c content) *entry {
 	e, ok := l.events[id]
 	if !ok {
 		l.breach("event %s is %s, and nobody sent it", id, where)
-		e = &entry{}
+		e = &entry{content: c}
 		l.events[id] = e
+	}
+	if e.content != c && e.content != 0 {
+		l.breach("event %s is %s, and was sent with another content", id, where)
 	}
 	return e
 }
@@ -264,9 +285,10 @@ func (l *ledger) acked() int {
 }
 
 // refuse notes a request that was refused with a reason.
-func (l *ledger) refuse(status int, reason string) {
+func (l *ledger) refuse(status int, reason string, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.counts.Slowest = max(l.counts.Slowest, math.Round(took.Seconds()*100)/100)
 	l.counts.Refused[fmt.Sprintf("%d %s", status, reason)]++
 }
 

@@ -25,6 +25,10 @@ import (
 // The service's own deadline is far shorter.
 const patience = 20 * time.Second
 
+// toRefuse is how long a refusal may take: the deadline, and as long again twice on a
+// machine that has much else to do.
+const toRefuse = 3 * deadline
+
 // load is players that send events one after the other or in batches, each again
 // and again to either replica until it is acknowledged. Some also send again what
 // was acknowledged.
@@ -132,10 +136,11 @@ func (l *load) play(ctx context.Context, player string, batch int) {
 // event makes an event and notes it.
 func (l *load) event(player string, n int) (uuid.UUID, string) {
 	id := uuid.New()
-	l.ledger.send(id, player, n)
 	at := time.Now().Add(time.Duration(l.clock.Load())).UTC()
-	return id, fmt.Sprintf(`{"eventId":%q,"playerId":%q,"eventType":"chaos","timestamp":%q,"metadata":{"n":%d,"pad":%q}}`,
-		id, player, at.Format(time.RFC3339Nano), n, strings.Repeat("x", 120))
+	metadata := fmt.Sprintf(`{"n":%d,"pad":%q}`, n, strings.Repeat("x", 120))
+	l.ledger.send(id, player, n, contentOf(player, "chaos", at, []byte(metadata)))
+	return id, fmt.Sprintf(`{"eventId":%q,"playerId":%q,"eventType":"chaos","timestamp":%q,"metadata":%s}`,
+		id, player, at.Format(time.RFC3339Nano), metadata)
 }
 
 // send posts the events, one alone or several as a batch, and reports whether they
@@ -170,6 +175,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	took   time.Duration
 }
 
 func (l *load) post(ctx context.Context, api *service, path, media, body string) (*answer, error) {
@@ -178,13 +184,19 @@ func (l *load) post(ctx context.Context, api *service, path, media, body string)
 		return nil, err
 	}
 	request.Header.Set("Content-Type", media)
+	began := time.Now()
 	response, err := l.http.Do(request)
 	if err != nil {
 		return nil, err
 	}
+	return read(response, began)
+}
+
+// read reads the answer to a request that was sent at the given time.
+func read(response *http.Response, began time.Time) (*answer, error) {
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
-	return &answer{response.StatusCode, response.Header, bytes.TrimSpace(content)}, err
+	return &answer{response.StatusCode, response.Header, bytes.TrimSpace(content), time.Since(began)}, err
 }
 
 // acknowledges returns an error unless the answer is a success for each event.
@@ -219,8 +231,8 @@ func (l *load) lost(api *service, err error) {
 	l.ledger.unanswered()
 }
 
-// judge holds a refusal of valid events to the contract: it may be only for now, and
-// says when to come again and why.
+// judge holds a refusal of valid events to the contract: it may be only for now, comes
+// in time, and says when to come again and why.
 func (l *load) judge(api *service, a *answer) {
 	code, err := a.reason()
 	switch {
@@ -230,8 +242,10 @@ func (l *load) judge(api *service, a *answer) {
 		l.ledger.violate("%s answered a valid request with %d: %s", api.name, a.status, a.body)
 	case a.header.Get("Retry-After") == "":
 		l.ledger.violate("%s answered %d without Retry-After: %s", api.name, a.status, a.body)
+	case a.took > toRefuse:
+		l.ledger.violate("%s answered %d after %s, its deadline is %s", api.name, a.status, a.took, deadline)
 	default:
-		l.ledger.refuse(a.status, code)
+		l.ledger.refuse(a.status, code, a.took)
 	}
 }
 

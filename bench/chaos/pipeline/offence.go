@@ -26,12 +26,12 @@ var strictSchema string
 // then, once, in the player's order.
 func (l *load) offend(ctx context.Context, player string, n int) {
 	id := uuid.New()
-	l.ledger.offend(id, player, n)
 	kind := fmt.Sprintf(`"eventType":%q,"timestamp":%q`, strictType, time.Now().UTC().Format(time.RFC3339Nano))
 	if rand.IntN(2) == 0 {
 		kind = `"eventType":"chaos","timestamp":"yesterday"`
 	}
 	body := fmt.Sprintf(`{"eventId":%q,"playerId":%q,%s,"metadata":{"n":%d}}`, id, player, kind, n)
+	l.ledger.offend(id, player, n, letterOf([]byte(body)))
 	for !l.sendInvalid(ctx, id, body) && sleep(ctx, 50*time.Millisecond) {
 		continue
 	}

@@ -35,6 +35,7 @@ type service struct {
 	process *process.Process
 	since   time.Time
 	killed  bool // by us: its end is no surprise
+	paused  bool
 	kept    chan struct{}
 }
 
@@ -50,7 +51,7 @@ func (s *service) keep(ctx context.Context) {
 			return
 		}
 		s.mu.Lock()
-		s.process, s.since, s.killed = p, time.Now(), false
+		s.process, s.since, s.killed, s.paused = p, time.Now(), false, false
 		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -82,9 +83,29 @@ func (s *service) take(killed bool) *process.Process {
 // kill ends the process as kill -9 does.
 func (s *service) kill() { s.take(true).Kill() }
 
+// pause stops the process until resume.
+func (s *service) pause() (resume func() error, err error) {
+	p := s.take(false)
+	s.setPaused(true)
+	return func() error {
+		defer s.setPaused(false)
+		return p.Resume()
+	}, p.Pause()
+}
+
+func (s *service) setPaused(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = paused
+}
+
+// toEnd is how long a process may take to end after SIGTERM: its grace, and some time
+// on a machine that has much else to do.
+const toEnd = grace + 5*time.Second
+
 // terminate asks the process to end, and returns an error where it does not end in
-// order within its grace.
-func (s *service) terminate(grace time.Duration) error {
+// order and in time.
+func (s *service) terminate() error {
 	p := s.take(true)
 	if p.Ended() {
 		return nil
@@ -94,8 +115,8 @@ func (s *service) terminate(grace time.Duration) error {
 	}
 	select {
 	case <-p.Done():
-	case <-time.After(grace):
-		return fmt.Errorf("%s did not end within %s of SIGTERM", s.name, grace)
+	case <-time.After(toEnd):
+		return fmt.Errorf("%s did not end within %s of SIGTERM", s.name, toEnd)
 	}
 	if code := p.ExitCode(); code != 0 {
 		return fmt.Errorf("%s ended with %d after SIGTERM: %s", s.name, code, p.LogTail(3))
@@ -104,11 +125,11 @@ func (s *service) terminate(grace time.Duration) error {
 }
 
 // age is how long the present process lives, and its id; 0 where there is none, or it
-// was told to end.
+// was told to end or is paused.
 func (s *service) age() (pid int, age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process == nil || s.killed || s.process.Ended() {
+	if s.process == nil || s.killed || s.paused || s.process.Ended() {
 		return 0, 0
 	}
 	return s.process.PID(), time.Since(s.since)

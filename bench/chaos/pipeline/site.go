@@ -217,8 +217,8 @@ func (s *site) startServices(ctx context.Context) error {
 	for _, service := range s.services() {
 		go service.keep(keeping)
 	}
-	for _, api := range s.apis {
-		s.watching.Go(func() { s.watch(keeping, api) })
+	for _, service := range s.services() {
+		s.watching.Go(func() { s.watch(keeping, service) })
 	}
 	return nil
 }
@@ -256,15 +256,15 @@ func (s *site) service(name, address, command string, args ...string) (*service,
 
 // watch holds a service to its promise that liveness stays green, whatever happens
 // to what it needs.
-func (s *site) watch(ctx context.Context, api *service) {
+func (s *site) watch(ctx context.Context, service *service) {
 	const toStart = 20 * time.Second
 	for sleep(ctx, 300*time.Millisecond) {
-		before, age := api.age()
-		_, err := api.get(ctx, "/health", 200)
-		after, _ := api.age()
+		before, age := service.age()
+		_, err := service.get(ctx, "/health", 200)
+		after, _ := service.age()
 		late := errors.Is(err, context.DeadlineExceeded)
 		if err != nil && ctx.Err() == nil && before != 0 && before == after && (late || age > toStart) {
-			s.ledger.violate("%s lives and does not say so: %v", api.name, err)
+			s.ledger.violate("%s lives and does not say so: %v", service.name, err)
 		}
 	}
 }
