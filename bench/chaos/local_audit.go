@@ -41,9 +41,11 @@ const drainTimeout = 2 * time.Minute
 // audit compares what was acknowledged with what is stored and published.
 func (s *site) audit(ctx context.Context, l *load) (audit, error) {
 	result := audit{Acked: l.acknowledged()}
+	home := os.Getenv("HOME")
 	if err := os.Setenv("HOME", s.home); err != nil {
 		return result, err
 	}
+	defer func() { _ = os.Setenv("HOME", home) }() // for what is tried next
 	env, err := environment.Open(config.Default(), "local", environment.Options{})
 	if err != nil {
 		return result, err

@@ -209,7 +209,7 @@ func crowd(ctx context.Context, s *site, _ *rand.Rand) error {
 	if failed > 0 {
 		return fmt.Errorf("%d of %d clients had no answer: %w", failed, s.Crowd, example)
 	}
-	if n := int(stored.Load()); n*10 < 2*s.Crowd*9 {
+	if n := int(stored.Load()); n < 2*s.Crowd*9/10 {
 		return fmt.Errorf("of %d events of a crowd %d were taken", 2*s.Crowd, n)
 	}
 	return s.accepts(ctx)
