@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +29,7 @@ type counts struct {
 	Unanswered   int            `json:"unanswered"`    // requests whose connection ended
 	Repeated     int            `json:"repeated"`      // events acknowledged again
 	Slowest      float64        `json:"slowest"`       // refusal, in seconds
+	Takeover     float64        `json:"takeover"`      // of a relay that was paused, in seconds: the longest
 }
 
 // content is a hash of what was sent of an event, beside its id; 0 where that is not known.
@@ -288,9 +288,18 @@ func (l *ledger) acked() int {
 func (l *ledger) refuse(status int, reason string, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.Slowest = max(l.counts.Slowest, math.Round(took.Seconds()*100)/100)
+	l.counts.Slowest = max(l.counts.Slowest, hundredths(took))
 	l.counts.Refused[fmt.Sprintf("%d %s", status, reason)]++
 }
+
+// takeOver notes how long a relay took to take the place of another one.
+func (l *ledger) takeOver(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Takeover = max(l.counts.Takeover, hundredths(took))
+}
+
+func hundredths(d time.Duration) float64 { return d.Round(10 * time.Millisecond).Seconds() }
 
 // refused counts the requests that were refused with the status.
 func (l *ledger) refused(status int) int {
