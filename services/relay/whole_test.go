@@ -185,9 +185,10 @@ func TestTheRelayIsKilledAnywhere(t *testing.T) {
 	dsn := pg.Database(t)
 	_, store := storeOn(t, dsn)
 	w := startWriters(t, store)
-	for range 6 {
+	// on a busy machine they may have to live longer to get to anything
+	for round := 0; round < 6 || round < 24 && committedEnd(t, cfg, topics.EventsRaw) == 0; round++ {
 		p := startRelayProcess(t, dsn, cfg)
-		time.Sleep(time.Duration(100+rand.IntN(250)) * time.Millisecond)
+		time.Sleep(time.Duration((1+round/6)*(100+rand.IntN(250))) * time.Millisecond)
 		p.kill()
 	}
 	w.stop()
