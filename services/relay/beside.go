@@ -18,13 +18,15 @@ const (
 // Main is what another relay runs beside: a Relay or a Group.
 type Main interface {
 	Run(ctx context.Context) error
-	works() bool
+	engaged() bool
 }
 
-// RunBoth runs main, and another relay beside it as long as main works a lane: where
-// there is one lane the same one of several processes publishes both. What ends the other relay is
-// logged, and tried again, except that it does not know how to go on (ErrHistory):
-// that ends both, as it does where main does not know.
+// RunBoth runs main, and another relay beside it unless main stands by: where there is
+// one lane the same one of several processes publishes both. The other relay runs while
+// main is still beginning: a transaction that a killed process has left open on the
+// topic of their cursors, and that the other relay ends, would hold main up. What ends
+// the other relay is logged, and tried again, except that it does not know how to go on
+// (ErrHistory): that ends both, as it does where main does not know.
 func RunBoth(ctx context.Context, main Main, other *Relay) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var beside sync.WaitGroup
@@ -41,12 +43,12 @@ func RunBoth(ctx context.Context, main Main, other *Relay) error {
 // runBeside returns when ctx ends, or the other relay does not know how to go on.
 func runBeside(ctx context.Context, main Main, other *Relay) error {
 	for backoff := besideFirst; ctx.Err() == nil; {
-		if !main.works() {
+		if !main.engaged() {
 			wait(ctx, besideLook)
 			continue
 		}
 		before := other.Status().Published
-		if err := other.runWhile(ctx, main.works); err != nil {
+		if err := other.runWhile(ctx, main.engaged); err != nil {
 			if errors.Is(err, ErrHistory) {
 				return err
 			}
@@ -61,10 +63,13 @@ func runBeside(ctx context.Context, main Main, other *Relay) error {
 	return nil
 }
 
-// works reports whether the relay publishes, or tries to.
-func (r *Relay) works() bool { return works(r.Status().State) }
+func (r *Relay) engaged() bool { return r.Status().State.engaged() }
 
-func works(s State) bool { return s == Running || s == Failing }
+// engaged reports whether the relay works its lane, or has yet to find out whether it may.
+func (s State) engaged() bool { return s != Standby && s != Stopped }
+
+// works reports whether the relay publishes, or tries to.
+func (s State) works() bool { return s == Running || s == Failing }
 
 // runWhile runs the relay until it no longer may.
 func (r *Relay) runWhile(ctx context.Context, may func() bool) error {

@@ -214,7 +214,7 @@ func (g *Group) Status() Status {
 				all.Problem = &named
 			}
 		}
-		if works(s.State) && (!behind || s.Cursor.Before(all.Cursor)) {
+		if s.State.works() && (!behind || s.Cursor.Before(all.Cursor)) {
 			behind, all.Cursor = true, s.Cursor
 		}
 		all.Published += s.Published
@@ -282,14 +282,14 @@ func (g *Group) position() (at Position, located bool) {
 		switch state := r.Status().State; {
 		case known && (!located || reached.Before(at)):
 			at, located = reached, true
-		case !known && (works(state) || state == Starting):
+		case !known && (state.works() || state == Starting):
 			return Position{}, false
 		}
 	}
 	return at, located
 }
 
-func (g *Group) works() bool { return works(g.Status().State) }
+func (g *Group) engaged() bool { return g.Status().State.engaged() }
 
 // place is where a lane stands among the layouts.
 type place struct {

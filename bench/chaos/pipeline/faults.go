@@ -123,10 +123,8 @@ func terminateRelay(_ context.Context, s *site, random *rand.Rand) error {
 }
 
 // toTakeOver is how long a relay may take to publish in place of one that says no more: its
-// lease, half a minute and a look of Kafka's every 10 seconds until the transaction has
-// ended that the other lane of that one left open (of the outbox), which holds up the
-// cursor, and some time on a machine that has much else to do.
-const toTakeOver = relay.DefaultLease + 55*time.Second
+// lease, and some time on a machine that has much else to do.
+const toTakeOver = relay.DefaultLease + 20*time.Second
 
 // pauseRelay stops the relay that publishes until the other one has taken its place, and
 // lets it go on: a zombie, which must be fenced, and stand by.
