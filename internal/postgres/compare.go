@@ -45,14 +45,20 @@ func (s *Store) compareAt(ctx context.Context, records []ingestion.Record, place
 	n := len(places)
 	numbers, ids, timestamps := make([]int64, n), make([]uuid.UUID, n), make([]time.Time, n)
 	players, types, metadata := make([]string, n), make([]string, n), make([][]byte, n)
+	first, last := records[places[0]].Timestamp, records[places[0]].Timestamp
 	for i, place := range places {
 		r := &records[place]
 		numbers[i], ids[i], timestamps[i] = int64(place), r.EventID, r.Timestamp
 		players[i], types[i], metadata[i] = r.PlayerID, r.EventType, r.Metadata
+		if r.Timestamp.Before(first) {
+			first = r.Timestamp
+		} else if r.Timestamp.After(last) {
+			last = r.Timestamp
+		}
 	}
 	ctx, span := tracing.Database(ctx, "SELECT", "events", n)
 	defer func() { tracing.End(span, err) }()
-	rows, err := s.pool.Query(ctx, compareEvents, numbers, ids, timestamps, players, types, metadata)
+	rows, err := s.pool.Query(ctx, compareEvents, numbers, ids, timestamps, players, types, metadata, first, last)
 	if err != nil {
 		return 0, err
 	}

@@ -156,6 +156,7 @@ func (b *broker) start(d *Distribution, options Options) error {
 		fmt.Sprintf("-Xmx%dm", options.HeapMiB), "-Xms64m", "-Xshare:auto",
 		"-Dlog4j2.configurationFile=" + filepath.Join(d.Dir, "log4j2.properties"),
 		"-Dkafka.logs.dir=" + b.dir,
+		"-Djava.io.tmpdir=" + b.dir, // a broker that is killed leaves its native libraries there
 	}
 	if options.Optimize {
 		jvm = append(jvm, "-XX:+UseG1GC")
