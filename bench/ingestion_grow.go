@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/gamemetrics/gmctl/internal/humanize"
 )
 
 // replicas measures what becomes of the rate with two of them.
@@ -36,11 +38,19 @@ func (s *scale) replicas(ctx context.Context, g *grounds, print func(figure)) er
 	return nil
 }
 
+// pastDays is how old the events of a table are at most, within what is accepted.
+const pastDays = 28
+
 // growth measures what becomes of the rates as the table grows: of new events, of such
 // as were stored within a day and are sent again, as clients do, and of such as lie
-// anywhere in the table. The last have no bound: of a table that is larger than the
-// memory each comes from the disk.
+// anywhere in the table. It grows in two ways. With more events a day each look takes
+// longer, which has no bound: what is looked at lies in no cache of the processor, and
+// at last in no memory. With more days it must not.
 func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) error {
+	const leastRows = 100_000 // of the largest table: the smallest has events of each day
+	if s.rows < leastRows {
+		return fmt.Errorf("-rows is %d, and at least %d", s.rows, leastRows)
+	}
 	batches := load{connections: batchers, events: batchOf, during: s.each}
 	singles := load{connections: connections, events: 1, during: s.each}
 	lastDay, whole := (*past).lastDay, func(p *past) *past { return p }
@@ -48,57 +58,63 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 		name    string
 		load    load
 		again   func(*past) *past // nil: new events
+		ofDay   bool              // a table of the last day has them all
 		bounded bool
 	}{
-		{"batches of 100, new events", batches, nil, true},
-		{"single events, new", singles, nil, true},
-		{"batches of 100, sent again within a day", batches, lastDay, true},
-		{"single events, sent again within a day", singles, lastDay, true},
-		{"batches of 100, sent again within four weeks", batches, whole, false},
-		{"single events, sent again within four weeks", singles, whole, false},
+		{"batches of 100, new events", batches, nil, false, true},
+		{"single events, new", singles, nil, false, true},
+		{"batches of 100, sent again within a day", batches, lastDay, true, false},
+		{"single events, sent again within a day", singles, lastDay, true, false},
+		{"batches of 100, sent again within four weeks", batches, whole, false, false},
+		{"single events, sent again within four weeks", singles, whole, false, false},
 	}
-	least := make([]float64, len(loads))
-	const leastRows = 100_000 // of the largest table: the smallest has events of each day
-	if s.rows < leastRows {
-		return fmt.Errorf("-rows is %d, and at least %d", s.rows, leastRows)
-	}
-	sizes := []int{s.rows / 100, s.rows / 10, s.rows}
-	for _, rows := range sizes {
-		if err := g.fits(rows); err != nil {
+	tables := []table{{s.rows / 100, pastDays}, {s.rows / 10, pastDays}, {s.rows / pastDays, 1}, {s.rows, pastDays}}
+	small, oneDay := tables[0], tables[2]
+	rates := make(map[table][]float64)
+	for _, t := range tables {
+		if err := g.fits(t.rows); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: growth leaves out a size:", err)
 			continue
 		}
+		rates[t] = make([]float64, len(loads))
 		err := g.on(ctx, func(site *site) error {
-			old := newPast(rows, time.Now().Add(-time.Minute))
+			old := newPast(t.rows, t.days, time.Now().Add(-time.Minute))
 			began := time.Now()
 			if err := site.remember(ctx, old); err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "bench: a table of %d rows in %s\n", rows, time.Since(began).Round(time.Second))
+			fmt.Fprintf(os.Stderr, "bench: a %s in %s\n", t, time.Since(began).Round(time.Second))
 			// no relay publishes them: the quota of what is not published is not meant here
 			running, err := site.ingestion(ctx, "--backlog-quota", "0")
 			if err != nil {
 				return err
 			}
 			for i, l := range loads {
+				if t == oneDay && !l.ofDay {
+					continue
+				}
 				if l.again != nil {
 					l.load.again = l.again(old)
 				}
 				result, err := site.sendAs(ctx, l.load, running)
 				if err != nil {
-					return fmt.Errorf("%s, %d rows: %w", l.name, rows, err)
+					return fmt.Errorf("%s, %s: %w", l.name, t, err)
 				}
-				name := fmt.Sprintf("%s, table of %d rows", l.name, rows)
-				if rows == sizes[0] {
-					least[i] = result.perSecond()
-					print(alone(name, "events/s", least[i]))
+				rate := result.perSecond()
+				rates[t][i] = rate
+				name := fmt.Sprintf("%s, %s", l.name, t)
+				if t == small {
+					print(alone(name, "events/s", rate))
 					continue
 				}
-				f := against(name, "events/s", result.perSecond(), least[i], fmt.Sprintf("table of %d rows", sizes[0]))
+				f := against(name, "events/s", rate, rates[small][i], small.String())
 				if l.bounded {
 					f = f.atLeast(0.8)
 				}
 				print(f)
+				if l.ofDay && t.days > 1 && t.rows/t.days == oneDay.rows {
+					print(against(name, "events/s", rate, rates[oneDay][i], oneDay.String()).atLeast(0.8))
+				}
 			}
 			return nil
 		})
@@ -107,6 +123,13 @@ func (s *scale) growth(ctx context.Context, g *grounds, print func(figure)) erro
 		}
 	}
 	return nil
+}
+
+// table is how many events there are, and over how many days.
+type table struct{ rows, days int }
+
+func (t table) String() string {
+	return fmt.Sprintf("table of %d rows in %s", t.rows, humanize.Plural(t.days, "day"))
 }
 
 // sendAs sends the load, and returns an error where what was stored is not what the

@@ -24,22 +24,21 @@ import (
 var fillDay string
 
 const (
-	pastDays    = 28 // within the window of what is accepted
 	pastPlayers = 1_000_000
 	dayMs       = 24 * 60 * 60 * 1000
 )
 
-// past is the events that a table holds since long, spread evenly over the days
+// past is the events that a table holds since long, spread evenly over so many days
 // before now. What an event is follows from its number.
 type past struct {
-	rows          int64
+	rows, over    int64 // over so many days
 	again         int64 // the first that any returns
 	start, stepMs int64 // Unix milliseconds
 }
 
-func newPast(rows int, now time.Time) *past {
-	step := int64(pastDays * dayMs / max(rows, 1))
-	return &past{rows: int64(rows), start: now.UnixMilli() - int64(rows)*step, stepMs: step}
+func newPast(rows, days int, now time.Time) *past {
+	step := int64(days * dayMs / max(rows, 1))
+	return &past{rows: int64(rows), over: int64(days), start: now.UnixMilli() - int64(rows)*step, stepMs: step}
 }
 
 // appendEvent appends event n in JSON, as whoever sends it again does.
@@ -70,7 +69,7 @@ func (p *past) any(n int) int64 {
 // lastDay is the same past, of which any returns events of the last day only.
 func (p *past) lastDay() *past {
 	day := *p
-	day.again = p.rows - p.rows/pastDays
+	day.again = p.rows - p.rows/p.over
 	return &day
 }
 

@@ -48,7 +48,7 @@ func TestDraw(t *testing.T) {
 // is sent again is a valid event.
 func TestPast(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	p := newPast(10_000, now)
+	p := newPast(10_000, pastDays, now)
 	next := int64(0)
 	p.days(func(day time.Time, first, behind int64) {
 		if first != next || behind < first {
