@@ -56,15 +56,9 @@ func (b *Buckets) Take(scope, name string, rate Rate, n int, now time.Time) Verd
 	if !rate.Limited() {
 		return Verdict{OK: true, Remaining: math.MaxInt}
 	}
-	hash := b.hash(scope, name)
-	s := &b.shards[hash%shardCount]
-	s.mu.Lock()
+	s, hash, full, at := b.open(scope, name, now)
 	defer s.mu.Unlock()
-	at, window := int64(now.Sub(b.made)), int64(rate.Window())
-	full, known := s.full[hash]
-	if !known || full < at {
-		full = at
-	}
+	window := int64(rate.Window())
 	need := int64(rate.cost(min(max(n, 1), rate.Size())))
 	if wait := full + need - window - at; wait > 0 {
 		return Verdict{Remaining: rate.left(full - at), Full: time.Duration(full - at), Retry: time.Duration(wait)}
@@ -81,26 +75,31 @@ func (b *Buckets) Give(scope, name string, rate Rate, n int, now time.Time) Verd
 	if !rate.Limited() {
 		return Verdict{OK: true, Remaining: math.MaxInt}
 	}
-	hash := b.hash(scope, name)
-	s := &b.shards[hash%shardCount]
-	s.mu.Lock()
+	s, hash, full, at := b.open(scope, name, now)
 	defer s.mu.Unlock()
-	at := int64(now.Sub(b.made))
-	full := at
-	if taken, known := s.full[hash]; known { // else it is full, or forgotten
-		full = max(at, taken-int64(rate.cost(n)))
+	if full > at { // else it is full, or forgotten
+		full = max(at, full-int64(rate.cost(n)))
 		s.full[hash] = full
 	}
 	return Verdict{OK: true, Remaining: rate.left(full - at), Full: time.Duration(full - at)}
 }
 
-func (b *Buckets) hash(scope, name string) uint64 {
+// open locks the shard of a bucket, and returns when the bucket is full, not before at,
+// which is now.
+func (b *Buckets) open(scope, name string, now time.Time) (s *shard, hash uint64, full, at int64) {
 	var h maphash.Hash
 	h.SetSeed(b.seed)
 	_, _ = h.WriteString(scope)
 	_ = h.WriteByte(0)
 	_, _ = h.WriteString(name)
-	return h.Sum64()
+	hash, at = h.Sum64(), int64(now.Sub(b.made))
+	s = &b.shards[hash%shardCount]
+	s.mu.Lock()
+	full, known := s.full[hash]
+	if !known || full < at {
+		full = at
+	}
+	return s, hash, full, at
 }
 
 // left is how many tokens a bucket has that is full after a while.
