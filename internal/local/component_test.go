@@ -334,3 +334,13 @@ func TestAProblemKeepsItsKindOverTheWire(t *testing.T) {
 		t.Errorf("%+v became %+v", want, got)
 	}
 }
+
+// expectState waits for what was said last to be seen; what is the problem's, "" for none.
+func expectState(t *testing.T, r *runner, state engine.State, what string) {
+	t.Helper()
+	time.Sleep(time.Second)
+	status := r.settled()
+	if p := status.Problem.Error(); status.State != state || (p == nil) != (what == "") || p != nil && p.What != what {
+		t.Errorf("it is %s, %v; want %s, %q", status.State, p, state, what)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -26,18 +25,10 @@ func TestIngestionThatCannotStoreIsDegraded(t *testing.T) {
 		return nil
 	}
 	runScripted(t, attempt, func(t *testing.T, r *runner, _ *scripted) {
-		expect := func(state engine.State, what string) {
-			t.Helper()
-			time.Sleep(time.Second)
-			status := r.settled()
-			if p := status.Problem.Error(); status.State != state || (p == nil) != (what == "") || p != nil && p.What != what {
-				t.Errorf("it is %s, %v; want %s, %q", status.State, p, state, what)
-			}
-		}
-		expect(engine.StateReady, "")
+		expectState(t, r, engine.StateReady, "")
 		trouble.Store(&problem.Error{What: "the disk is full"})
-		expect(engine.StateDegraded, "the disk is full")
+		expectState(t, r, engine.StateDegraded, "the disk is full")
 		trouble.Store(nil)
-		expect(engine.StateReady, "")
+		expectState(t, r, engine.StateReady, "")
 	})
 }

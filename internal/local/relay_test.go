@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -20,18 +19,10 @@ func TestARelayWhoseEventsAreHeldBackIsDegraded(t *testing.T) {
 		return follow(func() relay.Status { return relay.Status{State: relay.Running, Held: held.Load()} }, done, say)
 	}
 	runScripted(t, attempt, func(t *testing.T, r *runner, _ *scripted) {
-		expect := func(state engine.State, what string) {
-			t.Helper()
-			time.Sleep(time.Second)
-			status := r.settled()
-			if p := status.Problem.Error(); status.State != state || (p == nil) != (what == "") || p != nil && p.What != what {
-				t.Errorf("it is %s, %v; want %s, %q", status.State, p, state, what)
-			}
-		}
-		expect(engine.StateReady, "")
+		expectState(t, r, engine.StateReady, "")
 		held.Store(&problem.Error{What: "a transaction is open"})
-		expect(engine.StateDegraded, "a transaction is open")
+		expectState(t, r, engine.StateDegraded, "a transaction is open")
 		held.Store(nil)
-		expect(engine.StateReady, "")
+		expectState(t, r, engine.StateReady, "")
 	})
 }

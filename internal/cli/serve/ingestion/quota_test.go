@@ -7,12 +7,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
-	"github.com/gamemetrics/gmctl/internal/kafka"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/serve"
-	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -130,18 +128,5 @@ END $$`)
 // publish runs a relay to a Kafka of the test's own.
 func publish(t *testing.T, dsn string) {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	client, err := kafka.NewClient(kafka.Config{Brokers: cluster.ListenAddrs()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := kafka.EnsureTopics(t.Context(), client, topics.All(), 1); err != nil {
-		t.Fatal(err)
-	}
-	serve.Command(relay.NewCommand).Start(t, "--database-url", dsn, "--brokers", cluster.ListenAddrs()[0])
+	serve.Command(relay.NewCommand).Start(t, "--database-url", dsn, "--brokers", testkafka.Fake(t))
 }

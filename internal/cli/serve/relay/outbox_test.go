@@ -12,6 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka/deadletters"
 	"github.com/gamemetrics/gmctl/internal/kafka/tail"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/serve"
 	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/services/ingestion"
@@ -20,7 +21,7 @@ import (
 // Rejected events and erasures reach Kafka once, whatever relay publishes them,
 // also where the event that was published last is erased.
 func TestServeTheOutbox(t *testing.T) {
-	dsn, brokers := database(t, 3), brokers(t)
+	dsn, brokers := database(t, 3), testkafka.Fake(t)
 	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)

@@ -12,13 +12,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
 	testpostgres "github.com/gamemetrics/gmctl/internal/testenv/postgres"
 	"github.com/gamemetrics/gmctl/internal/testenv/serve"
 	"github.com/gamemetrics/gmctl/internal/topics"
@@ -32,24 +32,6 @@ func TestMain(m *testing.M) { os.Exit(pg.Main(m)) }
 
 // command is `gmctl serve relay`.
 var command = serve.Command(relay.NewCommand)
-
-func brokers(t *testing.T) string {
-	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	client, err := kafka.NewClient(kafka.Config{Brokers: cluster.ListenAddrs()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := kafka.EnsureTopics(t.Context(), client, topics.All(), 1); err != nil {
-		t.Fatal(err)
-	}
-	return cluster.ListenAddrs()[0]
-}
 
 // database returns a database with n events.
 func database(t *testing.T, n int) string {
@@ -83,7 +65,7 @@ func metric(t *testing.T, s *serve.Service, sample string) bool {
 }
 
 func TestServe(t *testing.T) {
-	dsn, kafka := database(t, 7), brokers(t)
+	dsn, kafka := database(t, 7), testkafka.Fake(t)
 	t.Setenv("GMCTL_DATABASE_URL", dsn)
 	t.Setenv("GMCTL_KAFKA_BROKERS", kafka)
 	first := command.Start(t)
@@ -116,7 +98,7 @@ func TestServe(t *testing.T) {
 }
 
 func TestServeSeveralLanes(t *testing.T) {
-	dsn, kafka := database(t, 7), brokers(t)
+	dsn, kafka := database(t, 7), testkafka.Fake(t)
 	flags := []string{"--database-url", dsn, "--brokers", kafka}
 	first := command.Start(t, append(flags, "--lanes", "4")...)
 	serve.Eventually(t, "there are four lanes", func() bool { return metric(t, first, `gmctl_relay_lanes{state="running"} 4`) })
@@ -169,7 +151,7 @@ func TestServeTellsWhatHoldsEventsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dsn)
-	s := command.Start(t, "--database-url", dsn, "--brokers", brokers(t))
+	s := command.Start(t, "--database-url", dsn, "--brokers", testkafka.Fake(t))
 	session := fmt.Sprintf("session %d (", forgotten.PgConn().PID())
 	serve.Eventually(t, "it is named", func() bool {
 		status, body := s.Get(t, "/ready")
@@ -184,7 +166,7 @@ func TestServeTellsWhatHoldsEventsBack(t *testing.T) {
 }
 
 func TestServeTellsWhyItIsNotReady(t *testing.T) {
-	s := command.Start(t, "--database-url", "postgres://u:hidden@127.0.0.1:1/d", "--brokers", brokers(t))
+	s := command.Start(t, "--database-url", "postgres://u:hidden@127.0.0.1:1/d", "--brokers", testkafka.Fake(t))
 	serve.Eventually(t, "the reason is told", func() bool {
 		status, body := s.Get(t, "/ready")
 		return status == 503 && strings.Contains(body, "nothing listens at 127.0.0.1:1") && strings.Contains(body, "next: ")
@@ -201,7 +183,7 @@ func TestServeTellsWhyItIsNotReady(t *testing.T) {
 }
 
 func TestServeARestoredDatabase(t *testing.T) {
-	dsn, kafka := database(t, 5), brokers(t)
+	dsn, kafka := database(t, 5), testkafka.Fake(t)
 	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +207,7 @@ func TestServeARestoredDatabase(t *testing.T) {
 }
 
 func TestServeWithoutTheCursor(t *testing.T) {
-	dsn, address := database(t, 5), brokers(t)
+	dsn, address := database(t, 5), testkafka.Fake(t)
 	flags := []string{"--database-url", dsn, "--brokers", address}
 	s := command.Start(t, flags...)
 	serve.Eventually(t, "all is published", func() bool { return metric(t, s, "gmctl_relay_events_published_total 5") })

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gamemetrics/gmctl/internal/apikey"
@@ -20,11 +19,10 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/schema"
-	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	testkafka "github.com/gamemetrics/gmctl/internal/testenv/kafka"
 	"github.com/gamemetrics/gmctl/internal/testenv/postgres"
 	"github.com/gamemetrics/gmctl/internal/testenv/serve"
-	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
@@ -46,24 +44,6 @@ const (
 // platformKey is the same each time: its text is made of nothing but its form.
 func platformKey() apikey.Secret {
 	return apikey.Read("gmk_" + strings.Repeat("0", 42) + "1" + "2i3g3x")
-}
-
-func brokers(t *testing.T) string {
-	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	client, err := kafka.NewClient(kafka.Config{Brokers: cluster.ListenAddrs()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := kafka.EnsureTopics(t.Context(), client, topics.All(), 1); err != nil {
-		t.Fatal(err)
-	}
-	return cluster.ListenAddrs()[0]
 }
 
 // managed is a database as RDS has it: its owner is no superuser and may make
@@ -170,7 +150,7 @@ func services(t *testing.T, address, app string) {
 			t.Errorf("an event was answered %d %s", status, answer)
 		}
 	}
-	relay := relays.Start(t, "--database-url", address, "--brokers", brokers(t))
+	relay := relays.Start(t, "--database-url", address, "--brokers", testkafka.Fake(t))
 	serve.Eventually(t, "both events are published", func() bool {
 		_, metrics := relay.Get(t, "/metrics")
 		return strings.Contains(metrics, "\ngmctl_relay_events_published_total 2\n")
