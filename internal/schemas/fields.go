@@ -15,8 +15,13 @@ import (
 // field is the field of an event that schemas speak of.
 const field = "metadata"
 
-// mostFields bounds how many breaches of one event are told.
-const mostFields = 20
+// What bounds the answer to a batch of events that all break a schema.
+const (
+	mostFields    = 10  // of one event
+	longestName   = 100 // bytes: properties are named by who sends the event
+	longestReason = 200 // bytes
+	mostValues    = 20  // of an enum: more than have room
+)
 
 // fieldsOf turns a tree of breaches into the fields that they are of.
 func fieldsOf(invalid *jsonschema.ValidationError) []event.FieldError {
@@ -24,7 +29,7 @@ func fieldsOf(invalid *jsonschema.ValidationError) []event.FieldError {
 	walk(invalid, func(breach *jsonschema.ValidationError) {
 		add := func(path []string, reason string) {
 			if len(fields) < mostFields {
-				fields = append(fields, event.FieldError{Field: name(path), Code: event.CodeSchema, Reason: reason})
+				fields = append(fields, event.FieldError{Field: clip(name(path), longestName), Code: event.CodeSchema, Reason: clip(reason, longestReason)})
 			}
 		}
 		at := breach.InstanceLocation
@@ -37,6 +42,9 @@ func fieldsOf(invalid *jsonschema.ValidationError) []event.FieldError {
 			for _, property := range k.Properties {
 				add(append(slices.Clip(at), property), "is not a field of the schema of its event type")
 			}
+		case *kind.Enum:
+			some := k.Want[:min(len(k.Want), mostValues)] // there may be thousands
+			add(at, "breaks the schema of its event type: "+words(&kind.Enum{Got: k.Got, Want: some}))
 		default:
 			add(at, "breaks the schema of its event type: "+words(breach.ErrorKind))
 		}
@@ -75,6 +83,14 @@ func deepest(invalid *jsonschema.ValidationError) *jsonschema.ValidationError {
 
 // name is a place in the metadata as the API calls it: metadata.items.0.price.
 func name(path []string) string { return strings.Join(append([]string{field}, path...), ".") }
+
+// clip keeps a text short enough to be told.
+func clip(text string, longest int) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
+}
 
 func words(k jsonschema.ErrorKind) string {
 	return k.LocalizedString(message.NewPrinter(language.English))

@@ -3,10 +3,12 @@ package schemas_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,6 +59,36 @@ func TestCheckNamesTheFields(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", metadata, diff)
 		}
+	}
+}
+
+// An answer to a batch of events that all break a schema is bounded: neither what the
+// schema lists nor what the event names is told in full.
+func TestWhatIsToldIsBounded(t *testing.T) {
+	values := make([]string, 2000)
+	for i := range values {
+		values[i] = fmt.Sprintf("%q", fmt.Sprintf("item-%08d", i))
+	}
+	compiled, err := schemas.Compile([]byte(`{"properties":{"item":{"enum":[` + strings.Join(values, ",") + `]}},"additionalProperties":false}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata := `{"item":"bow"`
+	for i := range 100 {
+		metadata += fmt.Sprintf(`,"%s%d":1`, strings.Repeat("é", 500), i)
+	}
+	fields := compiled.Check([]byte(metadata + "}"))
+	told, long := (&event.Invalid{Fields: fields}).Error(), 0
+	for _, f := range fields {
+		if f.Field == "metadata.item" && !strings.Contains(f.Reason, "item-00000000") {
+			t.Errorf("the reason of the enum begins with none of its values: %s", f.Reason)
+		}
+		if strings.HasSuffix(f.Field, "…") {
+			long++
+		}
+	}
+	if len(fields) == 0 || long == 0 || len(told) > 3500 || !utf8.ValidString(told) {
+		t.Errorf("%d fields, %d with a long name, %d bytes: %.300s", len(fields), long, len(told), told)
 	}
 }
 
