@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/ratelimit"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 )
 
 // Key is what the platform keeps of an API key.
@@ -28,19 +29,9 @@ type Settings struct {
 	PlayerRate  ratelimit.Rate // of the events of each player; zero: the deployment's
 	Origins     []string       // of the web pages that may use it; empty: those of the deployment
 	SelfTraffic bool           // what it brings is the studio's own
-	SchemaMode  SchemaMode     // what an event that breaks its type's schema comes to
+	SchemaMode  schemas.Mode   // how strictly schemas hold, at most
 	DeadLetters bool           // a rejected event is kept in dlq.events
 }
-
-// SchemaMode is how much the schema of an event's type counts.
-type SchemaMode string
-
-// The schema modes.
-const (
-	SchemaOff    SchemaMode = "off"
-	SchemaReport SchemaMode = "report" // counted, and stored nevertheless
-	SchemaStrict SchemaMode = "strict" // rejected
-)
 
 // State is whether a key is valid.
 type State string

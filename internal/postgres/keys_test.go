@@ -10,11 +10,12 @@ import (
 	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/ratelimit"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 )
 
 func newKey(now time.Time, game string) apikey.Key {
 	hash := apikey.New().Hash()
-	return apikey.Key{ID: hash.ID(), Hash: hash, Game: game, CreatedAt: now, Settings: apikey.Settings{SchemaMode: apikey.SchemaOff}}
+	return apikey.Key{ID: hash.ID(), Hash: hash, Game: game, CreatedAt: now, Settings: apikey.Settings{SchemaMode: schemas.Off}}
 }
 
 func TestKeys(t *testing.T) {
@@ -24,7 +25,7 @@ func TestKeys(t *testing.T) {
 	full.Name, full.ExpiresAt = "server eu-1", now.Add(48*time.Hour)
 	full.Settings = apikey.Settings{
 		Rate: ratelimit.Rate{PerSecond: 100.5, Burst: 500}, PlayerRate: ratelimit.Rate{PerSecond: 5, Burst: 20},
-		Origins: []string{"https://chess.example"}, SelfTraffic: true, SchemaMode: apikey.SchemaStrict, DeadLetters: true,
+		Origins: []string{"https://chess.example"}, SelfTraffic: true, SchemaMode: schemas.Strict, DeadLetters: true,
 	}
 	admin := newKey(now.Add(time.Second), "")
 	admin.Admin, admin.Origins = true, []string{}

@@ -49,7 +49,7 @@ type policy struct {
 func (s *Server) policyOf(r *http.Request, from *sender) policy {
 	p := policy{schemas: s.config.SchemaMode, letters: s.config.DeadLetters}
 	if from.key != nil {
-		p.schemas, p.letters = p.schemas.And(schemas.Mode(from.key.SchemaMode)), from.key.DeadLetters
+		p.schemas, p.letters = p.schemas.And(from.key.SchemaMode), from.key.DeadLetters
 	}
 	p.letters = p.letters && s.config.Letters != nil && r.Header.Get(eventapi.ReplayHeader) == ""
 	return p

@@ -142,8 +142,8 @@ func TestALargeLetterIsCut(t *testing.T) {
 // A key decides for its own events, within what the server allows.
 func TestAKeyDecidesWhatIsRejectedAndKept(t *testing.T) {
 	table, box := &keys{}, &mailbox{}
-	strict := table.add(apikey.Key{Settings: apikey.Settings{SchemaMode: apikey.SchemaStrict, DeadLetters: true}})
-	lax := table.add(apikey.Key{Settings: apikey.Settings{SchemaMode: apikey.SchemaOff}})
+	strict := table.add(apikey.Key{Settings: apikey.Settings{SchemaMode: schemas.Strict, DeadLetters: true}})
+	lax := table.add(apikey.Key{Settings: apikey.Settings{SchemaMode: schemas.Off}})
 	for _, test := range []struct {
 		key     string
 		server  schemas.Mode

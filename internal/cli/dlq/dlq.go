@@ -23,9 +23,11 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dlq",
 		Short: "List, show, replay and discard dead letters: events that could not be handled",
-		Long: `Work on the topic ` + topics.DeadLetter + `: events that the ingestion service rejected (where it
-is told to keep them: gmctl serve ingestion --dead-letters) and stored events that
-the relay could not publish. Each letter has the reason and the original bytes.
+		Long: `Work on the topic ` + topics.DeadLetter + `: events that the ingestion service rejected and
+stored events that the relay could not publish. Rejected events are kept where they
+came with an API key that says so (gmctl keys create --dead-letters), or without a
+key and the service says so (gmctl serve ingestion --dead-letters). Each letter has
+the reason and the original bytes.
 
 A letter is named by its place, PARTITION/OFFSET. What was done about it is kept in
 the compacted topic ` + topics.DeadLetterState + `: two people do not replay the same letter.

@@ -12,6 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 )
 
 type createOptions struct {
@@ -52,7 +53,7 @@ GAME those of all games.`,
 	flags.IntVar(&s.PlayerRate.Burst, "player-burst", 0, "`events` of a player at once (default: those of one second)")
 	flags.StringSliceVar(&s.Origins, "origin", nil, "`origin` of the web pages that may use it, such as https://play.example; may be repeated")
 	flags.BoolVar(&s.SelfTraffic, "self-traffic", false, "mark its events as the studio's own traffic")
-	flags.StringVar(&opts.SchemaMode, "schema-mode", string(apikey.SchemaOff), "what an event that breaks its type's schema comes to: off, report or strict")
+	flags.StringVar(&opts.SchemaMode, "schema-mode", string(schemas.Strict), "how strictly schemas hold for its events at most: off, report or strict (as each `mode` says)")
 	flags.BoolVar(&s.DeadLetters, "dead-letters", false, "keep its rejected events in dlq.events")
 	render.FormatFlag(cmd, &opts.Output)
 	return cmd
@@ -61,10 +62,8 @@ GAME those of all games.`,
 // validate refuses what cannot be meant.
 func (o *createOptions) validate() error {
 	usage := func(what, next string) error { return &problem.Error{What: what, Next: next, Kind: problem.Usage} }
-	o.Settings.SchemaMode = apikey.SchemaMode(o.SchemaMode)
-	switch o.Settings.SchemaMode {
-	case apikey.SchemaOff, apikey.SchemaReport, apikey.SchemaStrict:
-	default:
+	o.Settings.SchemaMode = schemas.Mode(o.SchemaMode)
+	if !o.Settings.SchemaMode.Valid() {
 		return usage(fmt.Sprintf("there is no schema mode %q", o.SchemaMode), "choose off, report or strict")
 	}
 	if o.Game == "" && !o.Settings.Admin {

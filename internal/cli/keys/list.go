@@ -12,6 +12,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/ratelimit"
 	"github.com/gamemetrics/gmctl/internal/render"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 )
 
 type listOptions struct {
@@ -38,24 +39,24 @@ func newListCommand(shared *options) *cobra.Command {
 
 // document is a key as -o json prints it.
 type document struct {
-	ID                 string            `json:"id"`
-	Key                string            `json:"key,omitempty"` // its text, when it is made
-	Game               string            `json:"game,omitempty"`
-	Name               string            `json:"name,omitempty"`
-	State              apikey.State      `json:"state"`
-	Admin              bool              `json:"admin"`
-	CreatedAt          time.Time         `json:"createdAt"`
-	ExpiresAt          *time.Time        `json:"expiresAt,omitempty"`
-	RevokedAt          *time.Time        `json:"revokedAt,omitempty"`
-	LastUsed           *string           `json:"lastUsed,omitempty"` // a day
-	EventsPerSecond    float64           `json:"eventsPerSecond,omitempty"`
-	Burst              int               `json:"burst,omitempty"`
-	PlayerEventsPerSec float64           `json:"playerEventsPerSecond,omitempty"`
-	PlayerBurst        int               `json:"playerBurst,omitempty"`
-	Origins            []string          `json:"origins,omitempty"`
-	SelfTraffic        bool              `json:"selfTraffic"`
-	SchemaMode         apikey.SchemaMode `json:"schemaMode"`
-	DeadLetters        bool              `json:"deadLetters"`
+	ID                 string       `json:"id"`
+	Key                string       `json:"key,omitempty"` // its text, when it is made
+	Game               string       `json:"game,omitempty"`
+	Name               string       `json:"name,omitempty"`
+	State              apikey.State `json:"state"`
+	Admin              bool         `json:"admin"`
+	CreatedAt          time.Time    `json:"createdAt"`
+	ExpiresAt          *time.Time   `json:"expiresAt,omitempty"`
+	RevokedAt          *time.Time   `json:"revokedAt,omitempty"`
+	LastUsed           *string      `json:"lastUsed,omitempty"` // a day
+	EventsPerSecond    float64      `json:"eventsPerSecond,omitempty"`
+	Burst              int          `json:"burst,omitempty"`
+	PlayerEventsPerSec float64      `json:"playerEventsPerSecond,omitempty"`
+	PlayerBurst        int          `json:"playerBurst,omitempty"`
+	Origins            []string     `json:"origins"`
+	SelfTraffic        bool         `json:"selfTraffic"`
+	SchemaMode         schemas.Mode `json:"schemaMode"`
+	DeadLetters        bool         `json:"deadLetters"`
 }
 
 func newDocument(k apikey.Key, now time.Time) document {
@@ -63,7 +64,7 @@ func newDocument(k apikey.Key, now time.Time) document {
 		ID: k.ID, Game: k.Game, Name: k.Name, State: k.State(now), Admin: k.Admin, CreatedAt: k.CreatedAt.UTC(),
 		ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 		EventsPerSecond: k.Rate.PerSecond, Burst: k.Rate.Burst, PlayerEventsPerSec: k.PlayerRate.PerSecond, PlayerBurst: k.PlayerRate.Burst,
-		Origins: k.Origins, SelfTraffic: k.SelfTraffic, SchemaMode: k.SchemaMode, DeadLetters: k.DeadLetters,
+		Origins: append([]string{}, k.Origins...), SelfTraffic: k.SelfTraffic, SchemaMode: k.SchemaMode, DeadLetters: k.DeadLetters,
 	}
 	if !k.LastUsed.IsZero() {
 		day := k.LastUsed.Format(time.DateOnly)

@@ -21,7 +21,8 @@ that has no schema is not checked.
 A schema is strict (events that break it are rejected, with code "schema" and the
 field) or reports (they are stored, and counted in
 gamemetrics_ingestion_schema_breaches_total). It is never stricter than the service
-is told to be: gmctl serve ingestion --schema-mode.
+is told to be (gmctl serve ingestion --schema-mode), nor than the API key that events
+come with (gmctl keys create --schema-mode).
 
 ` + database.Help,
 		Example: `  gmctl schemas check purchase.schema.json events.ndjson

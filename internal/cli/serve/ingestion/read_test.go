@@ -8,6 +8,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/schemas"
 	"github.com/gamemetrics/gmctl/internal/testenv/serve"
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
@@ -30,7 +31,7 @@ func TestServeShowsWhatIsStored(t *testing.T) {
 	secret := apikey.New()
 	admin := apikey.Key{
 		ID: secret.Hash().ID(), Hash: secret.Hash(),
-		Settings: apikey.Settings{Admin: true, SchemaMode: apikey.SchemaStrict},
+		Settings: apikey.Settings{Admin: true, SchemaMode: schemas.Strict},
 	}
 	if err := postgres.NewKeys(pool).Create(t.Context(), admin); err != nil {
 		t.Fatal(err)
