@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -36,19 +38,41 @@ func NewLetters(pool *pgxpool.Pool, wake func()) *Letters {
 // Keep stores the letters in one transaction. The same bytes with the same reason
 // are one letter, however often a client sends them.
 func (l *Letters) Keep(ctx context.Context, letters []ingestion.Letter) error {
-	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
-		for i := range letters {
-			letter := &letters[i]
-			batch.Queue(insertIntoOutbox, letterID(letter), topics.DeadLetter, storable(letter.Player), letter.Body, headersOf(letter))
-		}
-		return tx.SendBatch(ctx, batch).Close()
-	})
+	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error { return keep(ctx, tx, letters) })
 	if err != nil {
 		return Explain(err, l.pool.Config().ConnString())
 	}
 	l.wake()
 	return nil
+}
+
+// keep numbers the letters in their order, and inserts them in that of their ids: of two
+// transactions with the same letters one waits for the other, whatever order they came in.
+func keep(ctx context.Context, tx pgx.Tx, letters []ingestion.Letter) error {
+	rows, err := tx.Query(ctx, "SELECT nextval('outbox_seq') FROM generate_series(1, $1)", len(letters))
+	if err != nil {
+		return err
+	}
+	seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return err
+	}
+	slices.Sort(seqs)
+	type numbered struct {
+		id     uuid.UUID
+		seq    int64
+		letter *ingestion.Letter
+	}
+	ordered := make([]numbered, len(letters))
+	for i := range letters {
+		ordered[i] = numbered{letterID(&letters[i]), seqs[i], &letters[i]}
+	}
+	slices.SortStableFunc(ordered, func(a, b numbered) int { return bytes.Compare(a.id[:], b.id[:]) })
+	batch := &pgx.Batch{}
+	for _, n := range ordered {
+		batch.Queue(insertIntoOutbox, n.id, topics.DeadLetter, storable(n.letter.Player), n.letter.Body, headersOf(n.letter), n.seq)
+	}
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 func letterID(letter *ingestion.Letter) uuid.UUID {

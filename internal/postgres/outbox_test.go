@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/topics"
@@ -77,6 +79,26 @@ func TestLettersAreKeptOnceAndWhole(t *testing.T) {
 	lag, err := outbox.Lag(t.Context(), relay.Position{})
 	if err != nil || lag.Events != 2 {
 		t.Errorf("lag %+v, %v", lag, err)
+	}
+}
+
+// Two requests with the same letters, each in its order, are both answered well.
+func TestLettersOfTwoAtOnce(t *testing.T) {
+	letters := postgres.NewLetters(migrated(t), nil)
+	for round := range 10 {
+		there := make([]ingestion.Letter, 300)
+		for i := range there {
+			there[i] = ingestion.Letter{Body: fmt.Appendf(nil, "%d of round %d", i, round), Reason: "malformed"}
+		}
+		back := slices.Clone(there)
+		slices.Reverse(back)
+		var both errgroup.Group
+		for _, mine := range [][]ingestion.Letter{there, back} {
+			both.Go(func() error { return letters.Keep(t.Context(), mine) })
+		}
+		if err := both.Wait(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -211,7 +211,7 @@ func complete(ctx context.Context, tx pgx.Tx, e Erasure, told *Erased) error {
 		value []byte
 	}{{topics.EventsRaw, nil}, {topics.Erasures, value}} {
 		id := uuid.NewSHA1(e.ID, []byte(record.topic))
-		if _, err := tx.Exec(ctx, insertIntoOutbox, id, record.topic, e.Player, record.value, []string{}); err != nil {
+		if _, err := tx.Exec(ctx, insertIntoOutbox, id, record.topic, e.Player, record.value, []string{}, nil); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,7 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (answer *even
 	}
 	for i, result := range results {
 		b.settle(i, result)
+		b.records[i].Metadata = nil // letters may have to wait
 	}
 	if err := s.keepLetters(ctx, b.letters); err != nil {
 		return nil, err

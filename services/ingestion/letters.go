@@ -15,7 +15,7 @@ import (
 // Letter is a rejected event on its way to the dead-letter topic.
 type Letter struct {
 	Body    []byte // as the client sent it; at most MaxLetter bytes of it
-	Player  string // as far as it can be read; empty: it cannot
+	Player  string // where it can be read, and is no longer than an id may be
 	EventID string // the same
 	Game    string // whose API key it came with; empty: none
 	TestRun string
@@ -63,13 +63,22 @@ func letterOf(body []byte, invalid *event.Invalid, from *sender) Letter {
 	}
 	_ = json.Unmarshal(body, &said) // what cannot be read stays empty
 	letter := Letter{Game: from.record.Game, TestRun: from.record.TestRun, Reason: string(invalid.Fields[0].Code), Detail: invalid.Error()}
-	letter.Player, _ = said.PlayerID.(string)
-	letter.EventID, _ = said.EventID.(string)
+	letter.Player, letter.EventID = idOf(said.PlayerID), idOf(said.EventID)
 	if len(body) > MaxLetter {
 		body = body[:MaxLetter]
 	}
 	letter.Body = bytes.Clone(body) // the request's buffer is used again
 	return letter
+}
+
+// idOf is an id that a rejected event gives itself, empty where it is longer than any: an
+// index and the header of a record take no text of any length.
+func idOf(said any) string {
+	id, _ := said.(string)
+	if len(id) > event.MaxPlayerID {
+		return ""
+	}
+	return id
 }
 
 // keepLetters stores the letters. Its error has ErrUnavailable
