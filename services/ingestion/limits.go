@@ -124,20 +124,27 @@ func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
 
 // limitPlayers takes those events out of the batch that are too many of their
 // player, and answers them so. It returns how long to wait before they are sent
-// again.
+// again. After an event that is too many none of its player is taken, though there
+// may be room again: it would be stored before that one.
 func (b *batch) limitPlayers() (wait time.Duration) {
-	if !b.server.limiter.playerRate(b.from).Limited() {
+	rate := b.server.limiter.playerRate(b.from)
+	if !rate.Limited() {
 		return 0
 	}
 	kept := 0
+	limited := map[string]bool{} // by player
 	for i := range b.records {
-		rate, verdict := b.server.limiter.player(b.from, b.records[i].PlayerID)
-		if verdict.OK {
-			b.records[kept], b.places[kept] = b.records[i], b.places[i]
-			kept++
-			continue
+		player := b.records[i].PlayerID
+		if !limited[player] {
+			_, verdict := b.server.limiter.player(b.from, player)
+			if verdict.OK {
+				b.records[kept], b.places[kept] = b.records[i], b.places[i]
+				kept++
+				continue
+			}
+			wait = max(wait, verdict.Retry)
+			limited[player] = true
 		}
-		wait = max(wait, verdict.Retry)
 		b.server.metrics.limited()
 		b.answer.Rejected++
 		b.answer.Results[b.places[i]] = eventapi.BatchResult{Status: eventapi.Rejected, Error: &eventapi.Error{

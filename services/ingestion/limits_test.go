@@ -3,7 +3,9 @@ package ingestion_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,6 +100,26 @@ func TestRejectedEventsCountForTheirKey(t *testing.T) {
 	}
 	if len(box.letters) != 3 {
 		t.Errorf("%d letters are kept, want 3", len(box.letters))
+	}
+}
+
+// Room may come while a batch is looked through: what its player did after an event
+// that was too many waits with that one, for the order in which it happened.
+func TestNothingOfAPlayerIsTakenAfterWhatWasTooMany(t *testing.T) {
+	a := serve(t, newContract(t), func(config *ingestion.Config) {
+		config.Limits = ingestion.Limits{Player: ratelimit.Rate{PerSecond: 100, Burst: 1}}
+		var looks atomic.Int64 // each a millisecond after the one before
+		config.Now = func() time.Time { return now.Add(time.Duration(looks.Add(1)) * time.Millisecond) }
+	})
+	got := a.send(t, "POST", batch, batchOf(slices.Repeat([]string{"fast"}, 50)...), nil)
+	var sum eventapi.BatchAnswer
+	if err := json.Unmarshal([]byte(got.body), &sum); err != nil || sum.Rejected == 0 {
+		t.Fatalf("the batch is answered %d %.300s", got.status, got.body)
+	}
+	for i, r := range sum.Results[:len(sum.Results)-1] {
+		if r.Error != nil && sum.Results[i+1].Error == nil {
+			t.Fatalf("event %d is too many, and the next is stored", i)
+		}
 	}
 }
 
