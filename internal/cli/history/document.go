@@ -23,7 +23,7 @@ type Run struct {
 	Status         engine.Status `json:"status"` // started (runs still, or was killed and nothing ran since), done, failed, cancelled or killed
 	Started        time.Time     `json:"started"`
 	ElapsedSeconds float64       `json:"elapsedSeconds,omitempty"`
-	Changes        []string      `json:"changes,omitempty"`
+	Changes        []string      `json:"changes"`
 	Error          string        `json:"error,omitempty"`
 	Stages         []Stage       `json:"stages"` // in the order in which they started
 }
@@ -34,7 +34,7 @@ type Stage struct {
 	Status         engine.Status `json:"status"`
 	Started        time.Time     `json:"started"`
 	ElapsedSeconds float64       `json:"elapsedSeconds,omitempty"`
-	Changes        []string      `json:"changes,omitempty"`
+	Changes        []string      `json:"changes"`
 	Fingerprint    string        `json:"fingerprint,omitempty"`
 	Error          string        `json:"error,omitempty"`
 }
@@ -51,14 +51,17 @@ func newRun(run engine.Run) Run {
 	r := Run{
 		ID: run.ID, Environment: run.Env, Who: run.Who, Command: run.Command,
 		Verb: run.Verb, Status: run.Status, Started: run.Started.UTC(), ElapsedSeconds: run.Elapsed.Seconds(),
-		Changes: run.Changes, Error: run.Error, Stages: []Stage{},
+		Changes: listed(run.Changes), Error: run.Error, Stages: []Stage{},
 	}
 	for _, stage := range run.Stages {
 		r.Stages = append(r.Stages, Stage{
 			Name: stage.Stage, Status: stage.Status, Started: stage.Started.UTC(),
-			ElapsedSeconds: stage.Elapsed.Seconds(), Changes: stage.Changes,
+			ElapsedSeconds: stage.Elapsed.Seconds(), Changes: listed(stage.Changes),
 			Fingerprint: stage.Fingerprint, Error: stage.Error,
 		})
 	}
 	return r
 }
+
+// listed is a list as documents have it: it is there also where it is empty.
+func listed(list []string) []string { return append([]string{}, list...) }

@@ -37,7 +37,7 @@ type createOptions struct {
 type Outcome struct {
 	Topic  string             `json:"topic"`
 	Result string             `json:"result"` // created, would-create, unchanged, differs
-	Drift  []kafka.Difference `json:"drift,omitempty"`
+	Drift  []kafka.Difference `json:"drift"`
 }
 
 func newCreateCommand(f *factory.Factory, source connection.Source) *cobra.Command {
@@ -128,7 +128,7 @@ func createNamed(ctx context.Context, session *kafka.Session, opts *createOption
 	created, err := kafka.CreateTopics(ctx, session.Client, wanted, opts.DryRun)
 	var outcomes []Outcome
 	for _, name := range created {
-		outcomes = append(outcomes, Outcome{Topic: name, Result: opts.made()})
+		outcomes = append(outcomes, Outcome{Topic: name, Result: opts.made(), Drift: []kafka.Difference{}})
 	}
 	if err != nil && len(opts.Names) == 1 {
 		err = session.ExplainTopic("topic "+opts.Names[0]+" could not be created", err, opts.Names[0])
@@ -167,7 +167,7 @@ func createDeclared(ctx context.Context, session *kafka.Session, opts *createOpt
 	}
 	var outcomes []Outcome
 	for _, t := range declared {
-		outcome := Outcome{Topic: t.Name, Result: "unchanged"}
+		outcome := Outcome{Topic: t.Name, Result: "unchanged", Drift: []kafka.Difference{}}
 		for _, d := range drift {
 			if d.Topic == t.Name {
 				outcome.Result, outcome.Drift = "differs", append(outcome.Drift, d)
