@@ -67,7 +67,7 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 		}, []string{"result"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "events_rejected_total",
-			Help: "Events rejected, by the code of their first invalid field, or as a conflict with what is stored.",
+			Help: "Events rejected, by the code of their first invalid field, as a conflict with what is stored, or as too many of their player.",
 		}, []string{"reason"}),
 		letters: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "dead_letters_total",

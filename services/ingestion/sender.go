@@ -115,12 +115,7 @@ func testRunOf(r *http.Request) (string, error) {
 		return "", nil
 	}
 	if len(values) > 1 || !isName(values[0]) {
-		const reason = "must be one id of 1 to 128 letters, digits, '.', '_', ':' or '-'"
-		return "", &requestError{
-			status: http.StatusBadRequest, code: eventapi.InvalidHeader,
-			message: "the header " + eventapi.TestHeader + " " + reason,
-			fields:  []event.FieldError{{Field: eventapi.TestHeader, Code: event.CodeInvalidFormat, Reason: reason}},
-		}
+		return "", invalidHeader(eventapi.TestHeader, "must be one id of 1 to 128 letters, digits, '.', '_', ':' or '-'")
 	}
 	return values[0], nil
 }

@@ -51,9 +51,10 @@ func Apply(flags *pflag.FlagSet, getenv func(string) string) error {
 		}
 		if err := flags.Set(flag.Name, value); err != nil {
 			failed = &problem.Error{
-				What: fmt.Sprintf("the environment variable %s has a value that --%s does not take", bound[0], flag.Name),
-				Next: fmt.Sprintf("set it to a %s, or unset it", flag.Value.Type()),
-				Kind: problem.Usage,
+				What:  fmt.Sprintf("the environment variable %s has a value that --%s does not take", bound[0], flag.Name),
+				Cause: err,
+				Next:  fmt.Sprintf("set it to a %s, or unset it", flag.Value.Type()),
+				Kind:  problem.Usage,
 			}
 		}
 	})

@@ -191,7 +191,7 @@ func (r *Result) verdict() error {
 	}
 	if tooOld > 0 {
 		p.Cause = fmt.Errorf("%s of them are older than the service accepts", humanize.Count(tooOld))
-		p.Next += "; to accept older events raise ingestion.maxAge in gmctl.yaml"
+		p.Next += "; to accept older events raise the service's --max-age (environments.NAME.local.ingestion.maxAge in gmctl.yaml)"
 	}
 	return p
 }

@@ -112,15 +112,21 @@ when the requests in flight are answered. Logs go to stderr.`,
 
 // validate refuses limits that cannot be meant.
 func (o *Options) validate() error {
-	for flag, ok := range map[string]bool{
-		"max-age": o.MaxAge > 0, "max-ahead": o.MaxAhead > 0, "max-metadata": o.MaxMetadata > 0,
-		"max-body": o.MaxBody > 0, "max-batch-body": o.MaxBatchBody > 0, "max-batch": o.MaxBatch > 0,
-		"writers": o.Writers > 0, "max-queue": o.MaxQueue > 0,
-		"backlog-quota": o.BacklogQuota >= 0, "deadline": o.Deadline > 0, "shutdown-grace": o.ShutdownGrace > 0,
+	for _, limit := range []struct {
+		flag string
+		ok   bool
+	}{
+		{"max-age", o.MaxAge > 0}, {"max-ahead", o.MaxAhead > 0}, {"max-metadata", o.MaxMetadata > 0},
+		{"max-body", o.MaxBody > 0}, {"max-batch-body", o.MaxBatchBody > 0}, {"max-batch", o.MaxBatch > 0},
+		{"writers", o.Writers > 0}, {"max-queue", o.MaxQueue > 0},
+		{"deadline", o.Deadline > 0}, {"shutdown-grace", o.ShutdownGrace > 0},
 	} {
-		if !ok {
-			return service.Usage("--"+flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")
+		if !limit.ok {
+			return service.Usage("--"+limit.flag+" must be more than zero", "leave it out for its default: gmctl serve ingestion --help")
 		}
+	}
+	if o.BacklogQuota < 0 {
+		return service.Usage("--backlog-quota must not be negative", "give it 0 for no quota")
 	}
 	// An event that is sent again is found only while its day is there.
 	if keep := o.keep(); keep != 0 && keep < o.MaxAge+24*time.Hour {
