@@ -82,9 +82,13 @@ func (m *Memory) Records() []ingestion.Record {
 
 // Start serves the API over the store until the test ends and returns its base
 // URL. disturb, which may be nil, stands before the service.
-func Start(t testing.TB, store ingestion.Store, disturb func(http.Handler) http.Handler) string {
+func Start(t testing.TB, store ingestion.Store, disturb func(http.Handler) http.Handler, configure ...func(*ingestion.Config)) string {
 	t.Helper()
-	service, err := ingestion.New(ingestion.Config{Store: store})
+	config := ingestion.Config{Store: store}
+	for _, set := range configure {
+		set(&config)
+	}
+	service, err := ingestion.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

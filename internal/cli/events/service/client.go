@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/importer"
 	"github.com/gamemetrics/gmctl/internal/simulate/drive"
 	"github.com/gamemetrics/gmctl/pkg/client"
@@ -135,23 +136,50 @@ func ImportSender(to Endpoint, connections int, trouble func(cause error)) (impo
 		return nil, err
 	}
 	return func(ctx context.Context, events []event.Event) ([]importer.Outcome, error) {
-		results, err := c.SendBatch(ctx, events)
-		if err != nil {
-			return nil, Explain(err, to.URL)
+		outcomes, places := make([]importer.Outcome, len(events)), make([]int, len(events))
+		for i := range places {
+			places[i] = i
 		}
-		outcomes := make([]importer.Outcome, len(results))
-		for i, result := range results {
-			switch result.Status {
-			case eventapi.Stored:
-				outcomes[i].Status = importer.Stored
-			case eventapi.Duplicate:
-				outcomes[i].Status = importer.Duplicate
-			default:
-				outcomes[i] = importer.Outcome{Status: importer.Rejected, Fields: fieldsOf(result)}
+		for {
+			results, err := c.SendBatch(ctx, events)
+			if err != nil {
+				return nil, Explain(err, to.URL)
+			}
+			var limited []event.Event // they are sent again, in their order
+			var their []int
+			for i, result := range results {
+				if result.Err != nil && result.Err.Status == http.StatusTooManyRequests {
+					limited, their = append(limited, events[i]), append(their, places[i])
+					continue
+				}
+				outcomes[places[i]] = outcomeOf(result)
+			}
+			if len(limited) == 0 {
+				return outcomes, nil
+			}
+			events, places = limited, their
+			trouble(fmt.Errorf("%s are too many of their player within a second", humanize.Plural(len(limited), "event")))
+			select {
+			case <-time.After(limitedPause):
+			case <-ctx.Done():
+				return nil, ctx.Err()
 			}
 		}
-		return outcomes, nil
 	}, nil
+}
+
+// limitedPause is the wait before events are sent again that were too many of their
+// player: the limits count by the second.
+const limitedPause = time.Second
+
+func outcomeOf(result client.Result) importer.Outcome {
+	switch result.Status {
+	case eventapi.Stored:
+		return importer.Outcome{Status: importer.Stored}
+	case eventapi.Duplicate:
+		return importer.Outcome{Status: importer.Duplicate}
+	}
+	return importer.Outcome{Status: importer.Rejected, Fields: fieldsOf(result)}
 }
 
 func fieldsOf(result client.Result) []event.FieldError {

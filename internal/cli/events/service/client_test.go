@@ -8,15 +8,20 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gamemetrics/gmctl/internal/importer"
 	"github.com/gamemetrics/gmctl/internal/problem"
+	"github.com/gamemetrics/gmctl/internal/ratelimit"
 	"github.com/gamemetrics/gmctl/internal/testenv/ingestion"
 	"github.com/gamemetrics/gmctl/pkg/event"
+	server "github.com/gamemetrics/gmctl/services/ingestion"
 )
 
 func login(player string) event.Event {
@@ -67,6 +72,43 @@ func TestAnImportWaitsForAServiceThatIsAway(t *testing.T) {
 	}
 	if len(causes) != 4 || !strings.Contains(causes[0], "503") || len(store.Records()) != 3 {
 		t.Errorf("waited because of %q; %d stored", causes, len(store.Records()))
+	}
+}
+
+// A history has many events of a player in little time: an import waits for the limit,
+// and stores them all in their order.
+func TestAnImportKeepsToTheLimitsOfPlayers(t *testing.T) {
+	store := ingestion.NewMemory()
+	limited := func(config *server.Config) {
+		config.Limits = server.Limits{Player: ratelimit.Rate{PerSecond: 2}}
+	}
+	var causes []string
+	send, err := ImportSender(Endpoint{URL: ingestion.Start(t, store, nil, limited)}, 1, func(cause error) { causes = append(causes, cause.Error()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := []event.Event{login("a"), login("a"), login("a"), invalid("a"), login("b"), login("a")}
+	sent := slices.Clone(events)
+	outcomes, err := send(t.Context(), sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []uuid.UUID
+	for _, r := range store.Records() {
+		if r.PlayerID == "a" {
+			order = append(order, r.EventID)
+		}
+	}
+	if want := []uuid.UUID{events[0].EventID, events[1].EventID, events[2].EventID, events[5].EventID}; !slices.Equal(order, want) {
+		t.Errorf("stored are %s, want %s", order, want)
+	}
+	for i, outcome := range outcomes {
+		if rejected := outcome.Status == importer.Rejected; rejected != (i == 3) {
+			t.Errorf("event %d: %+v", i, outcome)
+		}
+	}
+	if len(causes) == 0 || !strings.Contains(causes[0], "2 events are too many") {
+		t.Errorf("waited because of %q", causes)
 	}
 }
 
