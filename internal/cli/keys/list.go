@@ -104,11 +104,11 @@ func runList(ctx context.Context, opts *listOptions) error {
 		}
 		return render.Document(opts.IO.Out, opts.Output, "APIKeys", documents)
 	}
-	table := render.NewTable(opts.IO, "ID", "GAME", "NAME", "STATE", "LAST USED", "EVENTS/S", "OF A PLAYER", "EXPIRES")
+	table := render.NewTable(opts.IO, "ID", "GAME", "NAME", "STATE", "LAST USED", "EVENTS/S", "OF A PLAYER", "SCHEMAS", "EXPIRES")
 	table.AlignRight(5, 6)
 	for _, key := range shown {
 		table.Row(key.ID, gameOf(key), cmp.Or(key.Name, "-"), string(key.State(now)), day(key.LastUsed, "never"),
-			rate(key.Rate), rate(key.PlayerRate), day(key.ExpiresAt, "never"))
+			rate(key.Rate), rate(key.PlayerRate), string(key.SchemaMode), day(key.ExpiresAt, "never"))
 	}
 	if err := table.Flush(); err != nil {
 		return err

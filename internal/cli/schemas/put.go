@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/cli/database"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
+	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -73,7 +76,26 @@ func runPut(ctx context.Context, opts *putOptions) error {
 		return err
 	}
 	fmt.Fprintf(opts.IO.Err, "%s %s has version %d, %s\n", opts.IO.Paint(iostreams.Green, "✓"), opts.Type, version, mode)
+	keys, err := postgres.NewKeys(pool).Keys(ctx)
+	if err != nil {
+		return err
+	}
+	if n := weaker(keys, mode, time.Now()); n > 0 {
+		fmt.Fprintf(opts.IO.Err, "%s for the events of %s it holds less: column SCHEMAS of gmctl keys list\n",
+			opts.IO.Paint(iostreams.Yellow, "!"), humanize.Plural(n, "API key"))
+	}
 	return nil
+}
+
+// weaker is how many of the keys do not let a schema's mode hold.
+func weaker(keys []apikey.Key, mode schemas.Mode, now time.Time) int {
+	n := 0
+	for i := range keys {
+		if keys[i].State(now) == apikey.Valid && keys[i].SchemaMode.And(mode) != mode {
+			n++
+		}
+	}
+	return n
 }
 
 // compiled reads and compiles the schema in a file.
