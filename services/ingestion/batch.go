@@ -40,10 +40,10 @@ func (s *Server) takeBatch(w http.ResponseWriter, r *http.Request) (answer *even
 	if err := b.receive(w, r, media); err != nil {
 		return nil, err
 	}
-	if err := s.bodies.hold(b.rejected); err != nil {
+	if err := s.bodies.hold(from.party, b.rejected); err != nil {
 		return nil, err
 	}
-	defer s.bodies.release(b.rejected) // more are rejected by then
+	defer s.bodies.release(from.party, b.rejected) // more are rejected by then
 	if err := s.limiter.key(w, from, len(b.answer.Results)); err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ type batch struct {
 
 // receive reads the request's events, as read does.
 func (b *batch) receive(w http.ResponseWriter, r *http.Request, media string) error {
-	body, err := b.server.readBody(w, r, b.server.config.MaxBatchBody)
+	body, err := b.server.readBody(w, r, b.from, b.server.config.MaxBatchBody)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ const encodings = "gzip, zstd, identity"
 
 // readBody returns the request's body, decompressed, of at most limit bytes both
 // before and after, in a buffer for the caller to put back.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (*buffer, error) {
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, from *sender, limit int64) (*buffer, error) {
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	if encoding != "" && encoding != "identity" && encoding != "gzip" && encoding != "zstd" {
 		return nil, &requestError{
@@ -36,7 +36,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (
 	if rw, ok := w.(*responseWriter); ok {
 		w = rw.ResponseWriter // net/http closes the connection of a body that is too large
 	}
-	raw, err := s.bodies.fill(http.MaxBytesReader(w, r.Body, limit))
+	raw, err := s.bodies.fill(from.party, http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		return nil, readError(err, limit)
 	}
@@ -44,7 +44,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (
 		return raw, nil
 	}
 	defer s.bodies.put(raw)
-	return s.unpackers.unpack(&s.bodies, raw.data, encoding, limit)
+	return s.unpackers.unpack(&s.bodies, raw, encoding, limit)
 }
 
 // readError says why the body could not be read.
@@ -81,15 +81,15 @@ type unpackers struct {
 
 // unpack returns what packed holds, in a buffer of at most limit bytes: what a small
 // body can grow to is bounded while it grows.
-func (u *unpackers) unpack(into *bodies, packed []byte, encoding string, limit int64) (*buffer, error) {
+func (u *unpackers) unpack(into *bodies, packed *buffer, encoding string, limit int64) (*buffer, error) {
 	u.atOnce <- struct{}{}
 	defer func() { <-u.atOnce }()
-	reader, done, err := u.reader(packed, encoding)
+	reader, done, err := u.reader(packed.data, encoding)
 	if err != nil {
 		return nil, invalidEncoding(encoding)
 	}
 	defer done()
-	plain, err := into.fill(io.LimitReader(reader, limit+1))
+	plain, err := into.fill(packed.from, io.LimitReader(reader, limit+1))
 	switch {
 	case errors.Is(err, errCrowded):
 		return nil, err

@@ -3,8 +3,8 @@ package ingestion
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
-	"sync/atomic"
 )
 
 // errCrowded is the ErrUnavailable of bodies that are too large together.
@@ -23,21 +23,31 @@ const (
 // a body, not with what its client says will come: one that sends nothing takes
 // nothing from the others.
 type bodies struct {
-	most  int64        // bytes of those that are counted
-	held  atomic.Int64 // bytes, up to most
+	most  int64 // bytes of those that are counted
 	pools [bodySizes]sync.Pool
+
+	mu   sync.Mutex
+	held int64 // bytes, up to most
+	by   map[party]int64
+}
+
+// party is who bodies come from: of one game's public key too each client is one.
+type party struct {
+	key    string
+	client netip.Addr
 }
 
 // buffer holds a body, or as much of it as has come.
 type buffer struct {
+	from party
 	data []byte
 	size int // its capacity is smallBody << size
 }
 
 // fill reads r to its end, into a buffer for the caller to put back. Its error is the
 // reader's, or errCrowded.
-func (p *bodies) fill(r io.Reader) (*buffer, error) {
-	b, err := p.get(0)
+func (p *bodies) fill(from party, r io.Reader) (*buffer, error) {
+	b, err := p.get(from, 0)
 	for err == nil {
 		if len(b.data) == cap(b.data) {
 			b, err = p.grow(b)
@@ -56,7 +66,7 @@ func (p *bodies) fill(r io.Reader) (*buffer, error) {
 
 // grow returns a larger buffer with the data of b, which it puts back.
 func (p *bodies) grow(b *buffer) (*buffer, error) {
-	larger, err := p.get(b.size + 1)
+	larger, err := p.get(b.from, b.size+1)
 	if err != nil {
 		return b, err
 	}
@@ -66,37 +76,65 @@ func (p *bodies) grow(b *buffer) (*buffer, error) {
 }
 
 // get returns an empty buffer of smallBody << size bytes.
-func (p *bodies) get(size int) (*buffer, error) {
+func (p *bodies) get(from party, size int) (*buffer, error) {
 	if size > 0 {
-		if err := p.hold(smallBody << size); err != nil {
+		if err := p.hold(from, smallBody<<size); err != nil {
 			return nil, err
 		}
 	}
 	if size < bodySizes {
 		if b, ok := p.pools[size].Get().(*buffer); ok {
-			b.data = b.data[:0]
+			b.from, b.data = from, b.data[:0]
 			return b, nil
 		}
 	}
-	return &buffer{data: make([]byte, 0, smallBody<<size), size: size}, nil
+	return &buffer{from: from, data: make([]byte, 0, smallBody<<size), size: size}, nil
 }
 
 func (p *bodies) put(b *buffer) {
 	if b.size > 0 {
-		p.release(smallBody << b.size)
+		p.release(b.from, smallBody<<b.size)
 	}
 	if b.size < bodySizes {
 		p.pools[b.size].Put(b)
 	}
 }
 
-// hold counts n bytes, or says that there is no room for them.
-func (p *bodies) hold(n int64) error {
-	if n > 0 && p.held.Add(n) > p.most {
-		p.held.Add(-n)
+// hold counts n bytes of a party, or says that there is no room for them. Each may hold
+// as much as is left for all others: one alone half of all, two a third each. Who comes
+// next always finds some room, however many there are that send much and do not end.
+func (p *bodies) hold(from party, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by[from]+n > p.most-p.held {
 		return errCrowded
 	}
+	if p.by == nil {
+		p.by = map[party]int64{}
+	}
+	p.by[from] += n
+	p.held += n
 	return nil
 }
 
-func (p *bodies) release(n int64) { p.held.Add(-n) }
+func (p *bodies) release(from party, n int64) {
+	if n == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held -= n
+	if p.by[from] -= n; p.by[from] == 0 {
+		delete(p.by, from)
+	}
+}
+
+// total is how many bytes are held.
+func (p *bodies) total() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}

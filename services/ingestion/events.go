@@ -74,7 +74,7 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request) (id string, e
 // readEvent reads the request's event. One that is not valid is a letter where such are
 // kept.
 func (s *Server) readEvent(w http.ResponseWriter, r *http.Request, from *sender, rules policy) (Record, *Letter, error) {
-	body, err := s.readBody(w, r, s.config.MaxBody)
+	body, err := s.readBody(w, r, from, s.config.MaxBody)
 	if err != nil {
 		return Record{}, nil, err
 	}
@@ -93,10 +93,10 @@ func (s *Server) readEvent(w http.ResponseWriter, r *http.Request, from *sender,
 
 // keepLetter stores the letter of a request that has no other event.
 func (s *Server) keepLetter(ctx context.Context, w http.ResponseWriter, r *http.Request, from *sender, letter *Letter) (err error) {
-	if err := s.bodies.hold(int64(len(letter.Body))); err != nil {
+	if err := s.bodies.hold(from.party, int64(len(letter.Body))); err != nil {
 		return err
 	}
-	defer s.bodies.release(int64(len(letter.Body)))
+	defer s.bodies.release(from.party, int64(len(letter.Body)))
 	if err := s.limiter.key(w, from, 1); err != nil { // what is kept costs as what is stored
 		return err
 	}

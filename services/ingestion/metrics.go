@@ -102,7 +102,7 @@ func (m *metrics) holds(queue *Committer, bodies *bodies) {
 	}{
 		"queued_events": {"Events that wait for a writer now.", func() float64 { return float64(queue.Queued()) }},
 		"queued_bytes":  {"Bytes of the events that wait for a writer, or are being written.", func() float64 { return float64(queue.Bytes()) }},
-		"body_bytes":    {"Bytes that the bodies of requests on their way hold, beside small ones.", func() float64 { return float64(bodies.held.Load()) }},
+		"body_bytes":    {"Bytes that the bodies of requests on their way hold, beside small ones.", func() float64 { return float64(bodies.total()) }},
 	} {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "gamemetrics", Subsystem: "ingestion", Name: name, Help: figure.help,

@@ -17,6 +17,7 @@ import (
 type sender struct {
 	key    *apikey.Key // nil: it came without one
 	record Record      // what all its records have in common
+	party  party
 
 	idempotencyKey string // of the request; empty: it has none
 }
@@ -34,9 +35,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) 
 	if err != nil {
 		return nil, err
 	}
-	from := &sender{key: key}
+	from := &sender{key: key, party: party{client: s.traffic.client(r)}}
 	if key != nil {
-		from.record.Game = key.Game
+		from.record.Game, from.party.key = key.Game, key.ID
 	}
 	if err := from.checkOrigin(r); err != nil {
 		return nil, err
