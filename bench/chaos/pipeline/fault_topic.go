@@ -28,6 +28,18 @@ func deleteTopic(ctx context.Context, s *site, random *rand.Rand) error {
 		return err
 	}
 	defer client.Close()
+	// what a relay has passed over would count as gone with the topic
+	passed, err := s.cursor(ctx)
+	if err != nil {
+		return err
+	}
+	err = await(ctx, "the table and the topics can be read", drain, func() error {
+		return errors.Join(s.readStored(ctx, s.read), s.readPublished(ctx, s.read))
+	})
+	if err != nil {
+		return err
+	}
+	s.ledger.passed(passed)
 	deleted, err := kadm.NewClient(client).DeleteTopics(ctx, topics.EventsRaw)
 	if err := errors.Join(err, deleted.Error()); err != nil {
 		return err

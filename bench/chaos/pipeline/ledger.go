@@ -221,13 +221,24 @@ func (l *ledger) known(id uuid.UUID, where string, c content) *entry {
 	return e
 }
 
+// passed holds the relays to where they say that they are: what is stored up to there is
+// in a topic.
+func (l *ledger) passed(upTo relay.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, e := range l.unpublished {
+		if !e.letter && !upTo.Before(e.at) {
+			l.breach("event %s, at %s, is not published, and the relays are at %s", id, e.at, upTo)
+		}
+	}
+}
+
 // lose notes that what was published up to a position went with its topic.
 func (l *ledger) lose(upTo relay.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, e := range l.events {
-		behind := e.at.Xid > upTo.Xid || e.at.Xid == upTo.Xid && e.at.Seq > upTo.Seq
-		if e.stored() && !e.poison && !behind && !e.gone {
+		if e.stored() && !e.poison && !upTo.Before(e.at) && !e.gone {
 			e.gone = true
 			l.counts.Gone++
 			delete(l.unpublished, id)

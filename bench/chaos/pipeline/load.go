@@ -151,12 +151,14 @@ func (l *load) send(ctx context.Context, ids []uuid.UUID, events []string) bool 
 		path, media, body = eventapi.BatchPath, eventapi.NDJSON, strings.Join(events, "\n")
 	}
 	api := l.apis[rand.IntN(len(l.apis))]
+	began := time.Now()
+	pid, _ := api.age()
 	answer, err := l.post(ctx, api, path, media, body)
 	switch {
 	case ctx.Err() != nil:
 		return false
 	case err != nil:
-		l.lost(api, err)
+		l.lost(api, pid, began, err)
 		return false
 	case answer.status/100 != 2:
 		l.judge(api, answer)
@@ -179,7 +181,7 @@ type answer struct {
 }
 
 func (l *load) post(ctx context.Context, api *service, path, media, body string) (*answer, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+api.front+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+api.front.Address()+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -220,15 +222,22 @@ func (a *answer) acknowledges(ids []uuid.UUID) error {
 	return nil
 }
 
-// lost notes a request that got no answer. A process that is killed leaves none, and
-// its kernel says so at once; who waits in vain was forgotten by one that lives.
-func (l *load) lost(api *service, err error) {
+// lost notes a request to the process pid that began then and got no answer. A process
+// that is killed leaves none, and its kernel says so at once; who waits in vain was
+// forgotten by one that lives, and one that lives ends no connection over which nothing
+// was lost.
+func (l *load) lost(api *service, pid int, began time.Time, err error) {
+	const settled = 2 * time.Second // a link's clients have seen by then what was closed
 	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	after, age := api.age()
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
 		l.ledger.violate("%s gave no answer within %s: %v", api.name, patience, err)
-		return
+	case pid != 0 && pid == after && age > toStart && api.front.Quiet() > time.Since(began)+settled:
+		l.ledger.violate("%s lives and did not answer: %v", api.name, err)
+	default:
+		l.ledger.unanswered()
 	}
-	l.ledger.unanswered()
 }
 
 // judge holds a refusal of valid events to the contract: it may be only for now, comes

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/testenv/clock"
+	"github.com/gamemetrics/gmctl/internal/testenv/network"
 	"github.com/gamemetrics/gmctl/internal/testenv/process"
 )
 
@@ -23,8 +24,8 @@ import (
 // cluster does it.
 type service struct {
 	name    string
-	address string // host:port
-	front   string // the same, through the link of the players
+	address string        // host:port
+	front   *network.Link // of the players, to the same address
 	log     string
 	command func() *exec.Cmd
 	fell    func(why string) // is told when it ends by itself

@@ -206,7 +206,7 @@ func (s *site) startServices(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		api.front, s.clientLinks = front.Address(), append(s.clientLinks, front)
+		api.front, s.clientLinks = front, append(s.clientLinks, front)
 		s.apis, s.apiLinks = append(s.apis, api), append(s.apiLinks, link)
 		relay, link, err := s.service(fmt.Sprintf("relay-%d", i), addresses[2*i+1], "relay", "--brokers", strings.Join(through, ","))
 		if err != nil {
@@ -254,10 +254,12 @@ func (s *site) service(name, address, command string, args ...string) (*service,
 	return started, link, nil
 }
 
+// toStart is how long a process may take until it answers.
+const toStart = 20 * time.Second
+
 // watch holds a service to its promise that liveness stays green, whatever happens
 // to what it needs.
 func (s *site) watch(ctx context.Context, service *service) {
-	const toStart = 20 * time.Second
 	for sleep(ctx, 300*time.Millisecond) {
 		before, age := service.age()
 		_, err := service.get(ctx, "/health", 200)
