@@ -26,7 +26,8 @@ const RelayCursor = "gmctl.relay.cursor"
 
 // DeadLetterState is the compacted topic that says which dead letters were
 // replayed or discarded, and which are being so. It has one partition: of two
-// people who take the same letter, the one whose record comes first has it.
+// people who take the same letter, the one whose record comes first has it. No two
+// records have the same key: compaction would forget who was first.
 const DeadLetterState = "gmctl.dlq.state"
 
 // TestHeader marks a record as made by a test (`gmctl kafka test`). Its value

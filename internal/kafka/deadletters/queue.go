@@ -1,10 +1,10 @@
 package deadletters
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,7 +64,7 @@ func (q *Queue) List(ctx context.Context, filter Filter) ([]Letter, error) {
 	var letters []Letter
 	err = q.read(ctx, topics.DeadLetter, func(r *kgo.Record) {
 		l := letterOf(r)
-		if state, ok := states[q.key(l.ID)]; ok {
+		if state, ok := states[l.ID]; ok {
 			l.State = state
 		}
 		if filter.Match(&l) {
@@ -78,38 +78,48 @@ func (q *Queue) List(ctx context.Context, filter Filter) ([]Letter, error) {
 	return letters, nil
 }
 
-func (q *Queue) key(id string) string { return q.topic + "/" + id }
-
+// states are what became of the letters, by their ids.
 func (q *Queue) states(ctx context.Context) (map[string]State, error) {
 	states := map[string]State{}
 	err := q.read(ctx, topics.DeadLetterState, func(r *kgo.Record) {
 		var next State
-		if json.Unmarshal(r.Value, &next) == nil && next.Status != "" {
-			states[string(r.Key)] = states[string(r.Key)].after(next)
+		if id := q.letterIn(r.Key); id != "" && json.Unmarshal(r.Value, &next) == nil && next.Status != "" {
+			states[id] = states[id].after(next)
 		}
 	})
 	return states, err
 }
 
+// newKey is the key of one record about a letter. Compaction keeps the last record
+// of a key only, and who was first must stay to be seen: each has its own.
+func (q *Queue) newKey(id string) string { return q.topic + "/" + id + "/" + uuid.NewString() }
+
+// letterIn is the id of the letter that a key names, empty if it is of another
+// topic. Keys that were made before each record had its own end after the id.
+func (q *Queue) letterIn(key []byte) string {
+	place, ours := strings.CutPrefix(string(key), q.topic+"/")
+	if parts := strings.Split(place, "/"); ours && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return ""
+}
+
 // Take claims the letters to replay them. It returns those that are now with this
 // queue; the others someone else has, or has settled.
 func (q *Queue) Take(ctx context.Context, letters []Letter) (taken []Letter, err error) {
-	return q.write(ctx, letters, Replaying)
+	return q.bring(ctx, letters, Replaying)
 }
 
 // Discard says that nothing more is done about the letters. It returns those of
 // which that holds now.
 func (q *Queue) Discard(ctx context.Context, letters []Letter) (discarded []Letter, err error) {
-	return q.write(ctx, letters, Discarded)
+	return q.bring(ctx, letters, Discarded)
 }
 
-// write writes that this queue brings the letters into a status, and returns those
+// bring writes that this queue brings the letters into a status, and returns those
 // that it brought there.
-func (q *Queue) write(ctx context.Context, letters []Letter, status Status) (mine []Letter, err error) {
-	for _, l := range letters {
-		err = cmp.Or(err, q.Settle(ctx, l, status))
-	}
-	if err != nil {
+func (q *Queue) bring(ctx context.Context, letters []Letter, status Status) (mine []Letter, err error) {
+	if err := q.write(ctx, letters, status); err != nil {
 		return nil, err
 	}
 	states, err := q.states(ctx)
@@ -117,7 +127,7 @@ func (q *Queue) write(ctx context.Context, letters []Letter, status Status) (min
 		return nil, q.session.Explain(err)
 	}
 	for _, l := range letters {
-		if l.State = states[q.key(l.ID)]; l.Run == q.run && l.Status == status {
+		if l.State = states[l.ID]; l.Run == q.run && l.Status == status {
 			mine = append(mine, l)
 		}
 	}
@@ -127,10 +137,21 @@ func (q *Queue) write(ctx context.Context, letters []Letter, status Status) (min
 // Settle says what became of a letter that this queue has taken: Replayed, or Open
 // where it could not be.
 func (q *Queue) Settle(ctx context.Context, l Letter, status Status) error {
-	value, err := json.Marshal(State{Status: status, By: q.by, Run: q.run, At: q.now().UTC()})
+	return q.write(ctx, []Letter{l}, status)
+}
+
+// write writes the status behind the states of those letters that allow it.
+func (q *Queue) write(ctx context.Context, letters []Letter, status Status) error {
+	next := State{Status: status, By: q.by, Run: q.run, At: q.now().UTC()}
+	value, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
-	record := &kgo.Record{Topic: topics.DeadLetterState, Key: []byte(q.key(l.ID)), Value: value}
-	return q.session.Explain(q.session.ProduceSync(ctx, record).FirstErr())
+	var records []*kgo.Record
+	for _, l := range letters {
+		if l.State.allows(next) {
+			records = append(records, &kgo.Record{Topic: topics.DeadLetterState, Key: []byte(q.newKey(l.ID)), Value: value})
+		}
+	}
+	return q.session.Explain(q.session.ProduceSync(ctx, records...).FirstErr())
 }

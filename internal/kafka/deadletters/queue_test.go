@@ -1,12 +1,14 @@
 package deadletters_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -18,7 +20,7 @@ import (
 
 // letters makes a Kafka with n letters, each in a transaction of its own, and one
 // of a transaction that was aborted.
-func letters(t *testing.T, n int) kafka.Config {
+func letters(t *testing.T, n int) (*kfake.Cluster, kafka.Config) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -48,7 +50,7 @@ func letters(t *testing.T, n int) kafka.Config {
 			t.Fatal(err)
 		}
 	}
-	return cfg
+	return cluster, cfg
 }
 
 func connect(t *testing.T, cfg kafka.Config, by string, now func() time.Time) *deadletters.Queue {
@@ -71,7 +73,8 @@ func list(t *testing.T, queue *deadletters.Queue, filter deadletters.Filter) []d
 }
 
 func TestLettersAreThoseThatWereCommitted(t *testing.T) {
-	queue := connect(t, letters(t, 10), "ada", time.Now)
+	_, cfg := letters(t, 10)
+	queue := connect(t, cfg, "ada", time.Now)
 	if got := list(t, queue, deadletters.Filter{}); len(got) != 10 || got[0].Status != deadletters.Open || got[0].Reason != "schema" {
 		t.Errorf("%d letters: %+v", len(got), got)
 	}
@@ -86,7 +89,7 @@ func TestLettersAreThoseThatWereCommitted(t *testing.T) {
 
 // Whoever comes first has a letter, and each letter one.
 func TestALetterIsTakenByOne(t *testing.T) {
-	cfg := letters(t, 12)
+	_, cfg := letters(t, 12)
 	all := list(t, connect(t, cfg, "ada", time.Now), deadletters.Filter{})
 	const people = 4
 	taken := make([][]deadletters.Letter, people)
@@ -114,7 +117,7 @@ func TestALetterIsTakenByOne(t *testing.T) {
 }
 
 func TestWhatBecameOfLettersStays(t *testing.T) {
-	cfg := letters(t, 3)
+	_, cfg := letters(t, 3)
 	clock := time.Now()
 	now := func() time.Time { return clock }
 	ada := connect(t, cfg, "ada", now)
@@ -156,4 +159,70 @@ func TestWhatBecameOfLettersStays(t *testing.T) {
 	if diff := cmp.Diff([]string{"replayed ada", "discarded bob", "replaying bob"}, statuses()); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Compaction keeps the last record of a key: who came later does not replace who
+// was first.
+func TestCompactionKeepsWhoWasFirst(t *testing.T) {
+	cluster, cfg := letters(t, 4)
+	ada, bob := connect(t, cfg, "ada", time.Now), connect(t, cfg, "bob", time.Now)
+	all := list(t, ada, deadletters.Filter{}) // as both saw them
+	if got, err := ada.Discard(t.Context(), all[:1]); err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	if got, err := ada.Take(t.Context(), all[1:3]); err != nil || len(got) != 2 {
+		t.Fatal(got, err)
+	}
+	for _, late := range []func(context.Context, []deadletters.Letter) ([]deadletters.Letter, error){bob.Take, bob.Discard} {
+		if got, err := late(t.Context(), all[:3]); err != nil || len(got) != 0 {
+			t.Fatal(got, err)
+		}
+	}
+	if err := ada.Settle(t.Context(), all[1], deadletters.Replayed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ada.Discard(t.Context(), all[3:]); err != nil { // the last record is not compacted
+		t.Fatal(err)
+	}
+	cluster.Compact()
+	var got []string
+	for _, l := range list(t, bob, deadletters.Filter{Done: true}) {
+		got = append(got, string(l.Status)+" "+l.By)
+	}
+	if diff := cmp.Diff([]string{"discarded ada", "replayed ada", "replaying ada", "discarded ada"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is known to be settled gets no more records.
+func TestWhatIsSettledIsNotWrittenAgain(t *testing.T) {
+	_, cfg := letters(t, 2)
+	queue := connect(t, cfg, "ada", time.Now)
+	if _, err := queue.Discard(t.Context(), list(t, queue, deadletters.Filter{})); err != nil {
+		t.Fatal(err)
+	}
+	settled := list(t, queue, deadletters.Filter{Done: true})
+	before := end(t, cfg, topics.DeadLetterState)
+	if got, err := queue.Take(t.Context(), settled); err != nil || len(got) != 0 {
+		t.Error(got, err)
+	}
+	if after := end(t, cfg, topics.DeadLetterState); before != 2 || after != before {
+		t.Errorf("%d records, and then %d", before, after)
+	}
+}
+
+// end is where the topic's only partition ends.
+func end(t *testing.T, cfg kafka.Config, topic string) int64 {
+	t.Helper()
+	client, err := kafka.NewClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _ := ends.Lookup(topic, 0)
+	return found.Offset
 }

@@ -29,14 +29,22 @@ type State struct {
 // killed leaves its letters to others then; an event is stored once all the same.
 const claimLasts = 10 * time.Minute
 
-// after is the state once next was written behind it. Of two who take an open
-// letter the first has it, and only who has it says what became of it.
+// after is the state once next was written behind it.
 func (s State) after(next State) State {
+	if s.allows(next) {
+		return next
+	}
+	return s
+}
+
+// allows reports whether next takes the state's place. Of two who take an open
+// letter the first has it, and only who has it says what became of it.
+func (s State) allows(next State) bool {
 	switch {
 	case s.Status.Done():
-		return s
-	case s.Status == Replaying && s.Run != next.Run && next.At.Sub(s.At) < claimLasts:
-		return s
+		return false
+	case s.Status == Replaying && s.Run != next.Run:
+		return next.At.Sub(s.At) >= claimLasts
 	}
-	return next
+	return true
 }
