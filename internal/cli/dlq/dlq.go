@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,21 +99,14 @@ func (c *choice) letters(ctx context.Context, queue *deadletters.Queue) ([]deadl
 	if len(c.ids) == 0 {
 		return queue.List(ctx, c.filter)
 	}
-	all, err := queue.List(ctx, deadletters.Filter{Done: true, Tests: true})
+	chosen, err := queue.List(ctx, deadletters.Filter{IDs: c.ids, Done: true, Tests: true})
 	if err != nil {
 		return nil, err
 	}
-	byID := map[string]deadletters.Letter{}
-	for _, l := range all {
-		byID[l.ID] = l
-	}
-	var chosen []deadletters.Letter
 	for _, id := range c.ids {
-		l, ok := byID[id]
-		if !ok {
+		if !slices.ContainsFunc(chosen, func(l deadletters.Letter) bool { return l.ID == id }) {
 			return nil, &problem.Error{What: "there is no dead letter " + id, Next: "see which there are: gmctl dlq list --all"}
 		}
-		chosen = append(chosen, l)
 	}
 	return chosen, nil
 }

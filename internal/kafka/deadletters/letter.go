@@ -2,6 +2,7 @@ package deadletters
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -52,8 +53,9 @@ func letterOf(r *kgo.Record) Letter {
 
 // Filter chooses letters: those that meet every condition. An empty one is met.
 type Filter struct {
-	Done    bool // also those that were replayed or discarded
-	Tests   bool // also those of tests
+	IDs     []string // one of these
+	Done    bool     // also those that were replayed or discarded
+	Tests   bool     // also those of tests
 	Reason  string
 	Source  string
 	Player  string
@@ -64,6 +66,27 @@ type Filter struct {
 // Match reports whether the filter chooses the letter.
 func (f Filter) Match(l *Letter) bool {
 	is := func(wanted, found string) bool { return wanted == "" || wanted == found }
-	return (f.Done || !l.Status.Done()) && (f.Tests || l.TestRun == "") && !l.Time.Before(f.Since) &&
+	return (len(f.IDs) == 0 || slices.Contains(f.IDs, l.ID)) && (f.Done || !l.Status.Done()) && (f.Tests || l.TestRun == "") && !l.Time.Before(f.Since) &&
 		is(f.Reason, l.Reason) && is(f.Source, l.Source) && is(f.Player, l.Player) && is(f.EventID, l.EventID)
+}
+
+// parts are where the letters may be that the filter chooses, by partition.
+func (f Filter) parts() map[int32]part {
+	if len(f.IDs) == 0 {
+		return nil
+	}
+	parts := map[int32]part{}
+	for _, id := range f.IDs {
+		var partition int32
+		var offset int64
+		if _, err := fmt.Sscanf(id, "%d/%d", &partition, &offset); err != nil {
+			continue // no letter has such an id
+		}
+		p, there := parts[partition]
+		if !there {
+			p.from = offset
+		}
+		parts[partition] = part{min(p.from, offset), max(p.to, offset+1)}
+	}
+	return parts
 }

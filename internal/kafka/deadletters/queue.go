@@ -62,7 +62,7 @@ func (q *Queue) List(ctx context.Context, filter Filter) ([]Letter, error) {
 		return nil, q.session.Explain(err)
 	}
 	var letters []Letter
-	err = q.read(ctx, topics.DeadLetter, func(r *kgo.Record) {
+	err = q.read(ctx, topics.DeadLetter, filter.parts(), func(r *kgo.Record) {
 		l := letterOf(r)
 		if state, ok := states[l.ID]; ok {
 			l.State = state
@@ -81,7 +81,7 @@ func (q *Queue) List(ctx context.Context, filter Filter) ([]Letter, error) {
 // states are what became of the letters, by their ids.
 func (q *Queue) states(ctx context.Context) (map[string]State, error) {
 	states := map[string]State{}
-	err := q.read(ctx, topics.DeadLetterState, func(r *kgo.Record) {
+	err := q.read(ctx, topics.DeadLetterState, nil, func(r *kgo.Record) {
 		var next State
 		if id := q.letterIn(r.Key); id != "" && json.Unmarshal(r.Value, &next) == nil && next.Status != "" {
 			states[id] = states[id].after(next)

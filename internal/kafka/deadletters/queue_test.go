@@ -3,7 +3,9 @@ package deadletters_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/deadletters"
@@ -78,12 +81,54 @@ func TestLettersAreThoseThatWereCommitted(t *testing.T) {
 	if got := list(t, queue, deadletters.Filter{}); len(got) != 10 || got[0].Status != deadletters.Open || got[0].Reason != "schema" {
 		t.Errorf("%d letters: %+v", len(got), got)
 	}
-	for filter, want := range map[deadletters.Filter]int{
-		{Player: "p0"}: 4, {Reason: "schema"}: 10, {Reason: "other"}: 0, {Source: "relay"}: 0, {Since: time.Now().Add(time.Hour)}: 0,
+	for _, test := range []struct {
+		filter deadletters.Filter
+		want   int
+	}{
+		{deadletters.Filter{Player: "p0"}, 4},
+		{deadletters.Filter{Reason: "schema"}, 10},
+		{deadletters.Filter{Reason: "other"}, 0},
+		{deadletters.Filter{Source: "relay"}, 0},
+		{deadletters.Filter{Since: time.Now().Add(time.Hour)}, 0},
 	} {
-		if got := list(t, queue, filter); len(got) != want {
-			t.Errorf("%+v chooses %d letters, want %d", filter, len(got), want)
+		if got := list(t, queue, test.filter); len(got) != test.want {
+			t.Errorf("%+v chooses %d letters, want %d", test.filter, len(got), test.want)
 		}
+	}
+}
+
+// Of letters that are named no others are read.
+func TestNamedLettersAreReadWhereTheyAre(t *testing.T) {
+	cluster, cfg := letters(t, 10)
+	queue := connect(t, cfg, "ada", time.Now)
+	all := list(t, queue, deadletters.Filter{})
+	var first atomic.Int64 // offset that is read
+	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		for _, topic := range r.(*kmsg.FetchRequest).Topics {
+			for _, p := range topic.Partitions {
+				first.Store(min(first.Load(), p.FetchOffset))
+			}
+		}
+		return nil, nil, false
+	})
+	found := 0
+	for partition := range 3 {
+		for offset := range end(t, cfg, topics.DeadLetter, int32(partition)) + 1 { // markers of transactions are among them, and what is not there
+			first.Store(math.MaxInt64)
+			id := fmt.Sprintf("%d/%d", partition, offset)
+			got := list(t, queue, deadletters.Filter{IDs: []string{id}})
+			found += len(got)
+			if len(got) > 1 || len(got) == 1 && got[0].ID != id || first.Load() < offset {
+				t.Errorf("%s: %+v, read from %d on", id, got, first.Load())
+			}
+		}
+	}
+	if found != len(all) {
+		t.Errorf("%d letters are found by their names, want %d", found, len(all))
+	}
+	named := deadletters.Filter{IDs: []string{all[8].ID, "x", all[2].ID, all[5].ID, all[5].ID, "9/1"}} // the same partition
+	if got := list(t, queue, named); len(got) != 3 || got[0].ID != all[2].ID || got[1].ID != all[5].ID || got[2].ID != all[8].ID {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -202,17 +247,17 @@ func TestWhatIsSettledIsNotWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled := list(t, queue, deadletters.Filter{Done: true})
-	before := end(t, cfg, topics.DeadLetterState)
+	before := end(t, cfg, topics.DeadLetterState, 0)
 	if got, err := queue.Take(t.Context(), settled); err != nil || len(got) != 0 {
 		t.Error(got, err)
 	}
-	if after := end(t, cfg, topics.DeadLetterState); before != 2 || after != before {
+	if after := end(t, cfg, topics.DeadLetterState, 0); before != 2 || after != before {
 		t.Errorf("%d records, and then %d", before, after)
 	}
 }
 
-// end is where the topic's only partition ends.
-func end(t *testing.T, cfg kafka.Config, topic string) int64 {
+// end is where the partition ends.
+func end(t *testing.T, cfg kafka.Config, topic string, partition int32) int64 {
 	t.Helper()
 	client, err := kafka.NewClient(cfg)
 	if err != nil {
@@ -223,6 +268,6 @@ func end(t *testing.T, cfg kafka.Config, topic string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, _ := ends.Lookup(topic, 0)
+	found, _ := ends.Lookup(topic, partition)
 	return found.Offset
 }

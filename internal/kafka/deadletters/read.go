@@ -15,9 +15,13 @@ import (
 // stalled is how long the brokers may give nothing of what they said is there.
 const stalled = 10 * time.Second
 
-// read calls each with every committed record that the topic holds now.
-func (q *Queue) read(ctx context.Context, topic string, each func(*kgo.Record)) error {
-	from, left, err := q.span(ctx, topic)
+// part is a part of a partition: the offsets from from up to, and without, to.
+type part struct{ from, to int64 }
+
+// read calls each with every committed record that the topic holds now, or, where
+// parts of it are given, that these hold.
+func (q *Queue) read(ctx context.Context, topic string, only map[int32]part, each func(*kgo.Record)) error {
+	from, left, err := q.span(ctx, topic, only)
 	if err != nil || len(left) == 0 {
 		return err
 	}
@@ -55,8 +59,8 @@ func (q *Queue) read(ctx context.Context, topic string, each func(*kgo.Record)) 
 	return nil
 }
 
-// span is where the partitions that hold anything begin, and where they end.
-func (q *Queue) span(ctx context.Context, topic string) (from map[int32]kgo.Offset, left map[int32]int64, err error) {
+// span is where the partitions that hold anything to read begin, and where they end.
+func (q *Queue) span(ctx context.Context, topic string, only map[int32]part) (from map[int32]kgo.Offset, left map[int32]int64, err error) {
 	admin := kadm.NewClient(q.session.Client)
 	starts, err := admin.ListStartOffsets(ctx, topic)
 	if err != nil {
@@ -71,8 +75,13 @@ func (q *Queue) span(ctx context.Context, topic string) (from map[int32]kgo.Offs
 	}
 	from, left = map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(end kadm.ListedOffset) {
-		if start, _ := starts.Lookup(topic, end.Partition); start.Offset < end.Offset {
-			from[end.Partition], left[end.Partition] = kgo.NewOffset().At(start.Offset), end.Offset
+		start, _ := starts.Lookup(topic, end.Partition)
+		p := part{start.Offset, end.Offset}
+		if only != nil {
+			p = part{max(p.from, only[end.Partition].from), min(p.to, only[end.Partition].to)}
+		}
+		if p.from < p.to {
+			from[end.Partition], left[end.Partition] = kgo.NewOffset().At(p.from), p.to
 		}
 	})
 	return from, left, nil
