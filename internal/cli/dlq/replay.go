@@ -109,7 +109,7 @@ type replay struct {
 func (r *replay) run(ctx context.Context, letters []deadletters.Letter, others int) error {
 	for i, l := range letters {
 		if err := r.one(ctx, l); err != nil {
-			r.leave(ctx, letters[i:])
+			r.queue.Leave(ctx, letters[i:])
 			return err
 		}
 	}
@@ -140,16 +140,4 @@ func (r *replay) one(ctx context.Context, l deadletters.Letter) error {
 	}
 	r.stored++
 	return r.queue.Settle(ctx, l, deadletters.Replayed)
-}
-
-// leave gives back what was not sent. What cannot be is open again by itself after
-// a while.
-func (r *replay) leave(ctx context.Context, letters []deadletters.Letter) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	for _, l := range letters {
-		if r.queue.Settle(ctx, l, deadletters.Open) != nil {
-			return
-		}
-	}
 }

@@ -3,6 +3,8 @@ package deadletters
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +28,7 @@ type Queue struct {
 
 // Connect connects; by is who works on the letters. The caller closes it.
 func Connect(ctx context.Context, cfg kafka.Config, by string, now func() time.Time) (*Queue, error) {
-	session, err := kafka.Open(cfg)
+	session, err := kafka.Open(cfg, kgo.AllowIdempotentProduceCancellation()) // a state that is given up on may be written all the same
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +107,25 @@ func (q *Queue) letterIn(key []byte) string {
 }
 
 // Take claims the letters to replay them. It returns those that are now with this
-// queue; the others someone else has, or has settled.
+// queue; the others someone else has, or has settled. With an error none is.
 func (q *Queue) Take(ctx context.Context, letters []Letter) (taken []Letter, err error) {
-	return q.bring(ctx, letters, Replaying)
+	taken, err = q.bring(ctx, letters, Replaying)
+	if err != nil {
+		q.Leave(ctx, letters)
+	}
+	return taken, err
 }
+
+// Leave gives letters back that this queue has taken, also if ctx has ended. What
+// cannot be given back is open again by itself after a while.
+func (q *Queue) Leave(ctx context.Context, letters []Letter) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+	defer cancel()
+	_ = q.write(ctx, letters, Open)
+}
+
+// leaving is how long giving letters back may take: nobody waits for it.
+const leaving = 5 * time.Second
 
 // Discard says that nothing more is done about the letters. It returns those of
 // which that holds now.
@@ -153,5 +170,23 @@ func (q *Queue) write(ctx context.Context, letters []Letter, status Status) erro
 			records = append(records, &kgo.Record{Topic: topics.DeadLetterState, Key: []byte(q.newKey(l.ID)), Value: value})
 		}
 	}
-	return q.session.Explain(q.session.ProduceSync(ctx, records...).FirstErr())
+	for some := range slices.Chunk(records, 1000) {
+		if err := q.produce(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *Queue) produce(ctx context.Context, records []*kgo.Record) error {
+	waiting, cancel := context.WithTimeout(ctx, stalled)
+	defer cancel()
+	err := q.session.ProduceSync(waiting, records...).FirstErr()
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return &problem.Error{
+			What: fmt.Sprintf("Kafka took no note of the letters within %s", stalled), Cause: err,
+			Next: "bring its brokers back, and run it again: an event is stored once",
+		}
+	}
+	return q.session.Explain(err)
 }

@@ -2,8 +2,10 @@ package deadletters_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/deadletters"
+	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/topics"
 	"github.com/gamemetrics/gmctl/services/relay"
 )
@@ -203,6 +206,50 @@ func TestWhatBecameOfLettersStays(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"replayed ada", "discarded bob", "replaying bob"}, statuses()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Who is interrupted while taking letters leaves them to others.
+func TestWhatIsNotTakenIsLeft(t *testing.T) {
+	cluster, cfg := letters(t, 3)
+	ada, bob := connect(t, cfg, "ada", time.Now), connect(t, cfg, "bob", time.Now)
+	all := list(t, bob, deadletters.Filter{})
+	ctx, interrupt := context.WithCancel(t.Context())
+	cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) { // the letters are claimed
+		interrupt()
+		return nil, nil, false
+	})
+	if got, err := ada.Take(ctx, all); err == nil || problem.From(err).Kind != problem.Cancelled {
+		t.Fatal(got, err)
+	}
+	if got, err := bob.Take(t.Context(), all); err != nil || len(got) != 3 {
+		t.Errorf("bob takes %d letters, %v", len(got), err)
+	}
+}
+
+// Where Kafka is away nothing waits for ever, not even for an answer that was
+// on its way.
+func TestWithoutKafkaLettersAreNotTaken(t *testing.T) {
+	for name, trouble := range map[string]func(*kfake.Cluster){
+		"it is gone": func(cluster *kfake.Cluster) { cluster.Close() },
+		"it does not answer": func(cluster *kfake.Cluster) {
+			cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				return nil, nil, true
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, cfg := letters(t, 1)
+			queue := connect(t, cfg, "ada", time.Now)
+			all := list(t, queue, deadletters.Filter{})
+			trouble(cluster)
+			_, err := queue.Take(t.Context(), all)
+			if p, ok := errors.AsType[*problem.Error](err); !ok || !strings.Contains(p.What, "no note of the letters") {
+				t.Error(err)
+			}
+		})
 	}
 }
 

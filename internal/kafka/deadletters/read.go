@@ -12,7 +12,8 @@ import (
 	"github.com/gamemetrics/gmctl/internal/kafka"
 )
 
-// stalled is how long the brokers may give nothing of what they said is there.
+// stalled is how long the brokers may give nothing of what they said is there, or
+// may not take what is written.
 const stalled = 10 * time.Second
 
 // part is a part of a partition: the offsets from from up to, and without, to.
