@@ -94,6 +94,7 @@ func headersOf(letter *ingestion.Letter) []string {
 		{relay.HeaderSource, "ingestion"},
 		{relay.HeaderTopic, topics.EventsRaw},
 		{relay.HeaderEventID, letter.EventID},
+		{relay.HeaderGame, letter.Game},
 		{topics.TestHeader, letter.TestRun},
 	} {
 		if header[1] != "" {

@@ -53,7 +53,7 @@ func TestLettersAreKeptOnceAndWhole(t *testing.T) {
 	letters := postgres.NewLetters(pool, func() { woken++ })
 	odd := []byte("\xff\x00 no event")
 	kept := []ingestion.Letter{
-		{Body: []byte(`{"playerId":"p"}`), Player: "p", EventID: "e", Reason: "required", Detail: "eventType is required"},
+		{Body: []byte(`{"playerId":"p"}`), Player: "p", EventID: "e", Game: "chess", Reason: "required", Detail: "eventType is required"},
 		{Body: odd, Player: "\x00\xff", Reason: "malformed", Detail: "bytes \xff\x00", TestRun: "run-1"},
 	}
 	for range 2 { // a client that sends the same again
@@ -68,7 +68,7 @@ func TestLettersAreKeptOnceAndWhole(t *testing.T) {
 	}
 	want := map[string]string{
 		relay.HeaderReason: "required", relay.HeaderDetail: "eventType is required", relay.HeaderSource: "ingestion",
-		relay.HeaderTopic: topics.EventsRaw, relay.HeaderEventID: "e",
+		relay.HeaderTopic: topics.EventsRaw, relay.HeaderEventID: "e", relay.HeaderGame: "chess",
 	}
 	if diff := cmp.Diff(want, headers(got[0])); diff != "" || got[0].Topic != topics.DeadLetter || string(got[0].Key) != "p" || string(got[0].Value) != `{"playerId":"p"}` {
 		t.Errorf("%+v %s", got[0], diff)

@@ -18,6 +18,7 @@ const (
 	HeaderSource   = "gmctl-dlq-source"   // who gave up: ingestion or relay
 	HeaderTopic    = "gmctl-dlq-topic"    // where the event should have gone
 	HeaderEventID  = "gmctl-dlq-event-id" // of an event that the relay gave up: with it the event is found in PostgreSQL
+	HeaderGame     = "gmctl-dlq-game"     // whose API key the event came with; none: it came without
 	HeaderPosition = "gmctl-dlq-position" // place in the commit order, xid/seq; the relay's only
 )
 
@@ -153,6 +154,9 @@ func deadLetterOf(e *Event, why rejection) *kgo.Record {
 		header(HeaderEventID, e.EventID.String()),
 		header(HeaderPosition, e.Position.String()),
 	}}
+	if e.Game != "" {
+		record.Headers = append(record.Headers, header(HeaderGame, e.Game))
+	}
 	if e.TestRun != "" {
 		record.Headers = append(record.Headers, header(topics.TestHeader, e.TestRun))
 	}

@@ -275,7 +275,7 @@ func TestAPoisonEventDoesNotBlockTheLane(t *testing.T) {
 			source := newMemory()
 			source.add(100)
 			poison := &source.events[40]
-			poison.Metadata = incompressible(size)
+			poison.Metadata, poison.Game = incompressible(size), "chess"
 			never := &source.events[60]
 			never.EventType = "\xff"
 			never.TestRun = "run-9"
@@ -290,7 +290,8 @@ func TestAPoisonEventDoesNotBlockTheLane(t *testing.T) {
 			for _, record := range published(t, cfg, topics.DeadLetter) {
 				h := headers(record)
 				id := h[relay.HeaderEventID]
-				if h[relay.HeaderReason] != string(want[id]) || h[relay.HeaderTopic] != topics.EventsRaw || h[relay.HeaderDetail] == "" {
+				if h[relay.HeaderReason] != string(want[id]) || h[relay.HeaderTopic] != topics.EventsRaw || h[relay.HeaderDetail] == "" ||
+					(id == poison.EventID.String()) != (h[relay.HeaderGame] == "chess") {
 					t.Errorf("dead letter %v", h)
 				}
 				delete(want, id)

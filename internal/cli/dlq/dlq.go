@@ -76,6 +76,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&c.filter.Reason, "reason", "", "only letters with this `reason`, such as schema or record-too-large")
 	flags.StringVar(&c.filter.Source, "source", "", "only letters of this `source`: ingestion or relay")
+	flags.StringVar(&c.filter.Game, "game", "", "only letters of the game with this `name`: whose API key their events came with")
 	flags.StringVar(&c.filter.Player, "player", "", "only letters of this player's `id`")
 	flags.StringVar(&c.filter.EventID, "event", "", "only letters of the event with this `id`")
 	flags.StringVar(&c.since, "since", "", "only letters since this `time`: 24h, 7d, 2026-03-01 or RFC 3339")
@@ -114,10 +115,10 @@ func (c *choice) letters(ctx context.Context, queue *deadletters.Queue) ([]deadl
 // somewhat refuses a command that is about no letter in particular.
 func (c *choice) somewhat() error {
 	f := c.filter
-	filtered := f.Reason != "" || f.Source != "" || f.Player != "" || f.EventID != "" || c.since != ""
+	filtered := f.Reason != "" || f.Source != "" || f.Game != "" || f.Player != "" || f.EventID != "" || c.since != ""
 	switch {
 	case len(c.ids) == 0 && !filtered && !c.all:
-		return usage("no letter is named", "name some by PARTITION/OFFSET, choose some with --reason, --source, --player, --event or --since, or give --all")
+		return usage("no letter is named", "name some by PARTITION/OFFSET, choose some with --reason, --source, --game, --player, --event or --since, or give --all")
 	case len(c.ids) > 0 && (filtered || c.all):
 		return usage("letters are named and chosen by flags", "give the one or the other")
 	}

@@ -63,9 +63,9 @@ func runList(ctx context.Context, opts *options) error {
 		}
 		return render.Document(opts.IO.Out, opts.Output, "DeadLetters", documents)
 	}
-	t := render.NewTable(opts.IO, "LETTER", "WHEN", "SOURCE", "REASON", "PLAYER", "EVENT", "STATE", "DETAIL")
+	t := render.NewTable(opts.IO, "LETTER", "WHEN", "SOURCE", "REASON", "GAME", "PLAYER", "EVENT", "STATE", "DETAIL")
 	for _, l := range letters {
-		t.Row(l.ID, humanize.Ago(l.Time, opts.Now()), l.Source, l.Reason, kafka.Printable([]byte(l.Player)), kafka.Printable([]byte(l.EventID)), stateOf(l.State), render.OneLine(l.Detail))
+		t.Row(l.ID, humanize.Ago(l.Time, opts.Now()), l.Source, l.Reason, l.Game, kafka.Printable([]byte(l.Player)), kafka.Printable([]byte(l.EventID)), stateOf(l.State), render.OneLine(l.Detail))
 	}
 	if t.Len() == 0 {
 		fmt.Fprintln(opts.IO.Err, "no dead letters")
@@ -91,6 +91,7 @@ type document struct {
 	Detail      string               `json:"detail,omitempty"`
 	Source      string               `json:"source"`
 	Topic       string               `json:"topic,omitempty"`
+	Game        string               `json:"game,omitempty"`
 	PlayerID    string               `json:"playerId,omitempty"`
 	EventID     string               `json:"eventId,omitempty"`
 	Event       json.RawMessage      `json:"event,omitempty"`       // where it is JSON
@@ -101,7 +102,7 @@ type document struct {
 
 func documentOf(l deadletters.Letter) document {
 	d := document{
-		Letter: l.ID, Time: l.Time, Status: l.Status, By: l.By, At: l.At, Reason: l.Reason, Detail: l.Detail, Source: l.Source,
+		Letter: l.ID, Time: l.Time, Status: l.Status, By: l.By, At: l.At, Reason: l.Reason, Detail: l.Detail, Source: l.Source, Game: l.Game,
 		Topic: l.Topic, PlayerID: l.Player, EventID: l.EventID, Headers: append([]deadletters.Header{}, l.Headers...),
 	}
 	switch {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/humanize"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/kafka/deadletters"
+	"github.com/gamemetrics/gmctl/internal/postgres"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
@@ -40,9 +43,12 @@ An event that the relay gave up is stored in PostgreSQL already: sending it agai
 would change nothing, so its letter is not replayed. Discard it when it is dealt with.
 
 A service that asks for an API key gets that of $` + service.KeyVariable + `; on AWS, without
-that variable, the environment's own.`,
+that variable, the environment's own. An event is of the game of the key that it is
+sent with: letters of a game are replayed with a key of it, and not together with
+those of another one.`,
 		Example: `  gmctl dlq replay 2/17
   gmctl dlq replay --reason schema --since 24h
+  GMCTL_API_KEY=gmk_… gmctl dlq replay --game mygame
   gmctl dlq replay 2/17 --file corrected.json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -88,12 +94,42 @@ func runReplay(ctx context.Context, opts *replayOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := oneGame(letters, to); err != nil {
+		return err
+	}
 	mine, err := queue.Take(ctx, letters)
 	if err != nil {
 		return err
 	}
 	r := &replay{io: opts.IO, queue: queue, sender: newSender(to), corrected: corrected}
 	return r.run(ctx, mine, len(letters)-len(mine))
+}
+
+// oneGame refuses letters whose events would not be of their game any more: they
+// are of that of the key they are sent with.
+func oneGame(letters []deadletters.Letter, to service.Endpoint) error {
+	var games []string
+	for _, l := range letters {
+		if l.Game != "" && l.Source != "relay" {
+			games = append(games, l.Game)
+		}
+	}
+	slices.Sort(games)
+	games = slices.Compact(games)
+	if len(games) > 1 {
+		return &problem.Error{
+			What: "the letters are of several games: " + strings.Join(games, ", "),
+			Next: "replay those of one game at a time, such as --game " + games[0] + ", with an API key of it in $" + service.KeyVariable,
+		}
+	}
+	own := os.Getenv(service.KeyVariable) != ""
+	if len(games) == 1 && !own && (games[0] != postgres.PlatformKeyGame || to.Key.Reveal() == "") {
+		return &problem.Error{
+			What: "the letters are of the game " + games[0] + ", and there is no API key of it to send their events with",
+			Next: "put one into $" + service.KeyVariable + "; gmctl keys create " + games[0] + " makes one",
+		}
+	}
+	return nil
 }
 
 // replay is the replay of letters that were taken.

@@ -48,8 +48,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// fill makes a Kafka with four letters: of an event that was rejected and is fine
-// now, of one that has no id, of one that stays wrong, and of one of the relay.
+// fill makes a Kafka with six letters: of an event that was rejected and is fine
+// now, of one that has no id, of one that stays wrong, of one of the relay, and of
+// two games.
 func fill(env *testscript.Env) error {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics.DeadLetter))
 	if err != nil {
@@ -66,14 +67,16 @@ func fill(env *testscript.Env) error {
 		return err
 	}
 	now := time.Now().UTC().Format(time.RFC3339)
-	for _, l := range []struct{ source, reason, id, value string }{
-		{"ingestion", "schema", "01939f64-6d3c-7bd5-9c3f-2f6d3a1c9b10", `{"eventId":"01939f64-6d3c-7bd5-9c3f-2f6d3a1c9b10","playerId":"ada","eventType":"login","timestamp":"` + now + `"}`},
-		{"ingestion", "schema", "", `{"playerId":"ada","eventType":"login","timestamp":"` + now + `"}`},
-		{"ingestion", "malformed", "", "no \x1b event"},
-		{"relay", "record-too-large", "01939f64-6d3c-7bd5-9c3f-2f6d3a1c9b11", `{}`},
+	for _, l := range []struct{ source, reason, id, game, value string }{
+		{"ingestion", "schema", "01939f64-6d3c-7bd5-9c3f-2f6d3a1c9b10", "", `{"eventId":"01939f64-6d3c-7bd5-9c3f-2f6d3a1c9b10","playerId":"ada","eventType":"login","timestamp":"` + now + `"}`},
+		{"ingestion", "schema", "", "", `{"playerId":"ada","eventType":"login","timestamp":"` + now + `"}`},
+		{"ingestion", "malformed", "", "", "no \x1b event"},
+		{"relay", "record-too-large", "01939f64-6d3c-7bd5-9c3f-2f6d3a1c9b11", "go", `{}`},
+		{"ingestion", "required", "", "chess", `{"playerId":"ada"}`},
+		{"ingestion", "required", "", "go", `{"playerId":"ada"}`},
 	} {
 		record := &kgo.Record{Topic: topics.DeadLetter, Key: []byte("ada"), Value: []byte(l.value)}
-		for _, h := range [][2]string{{relay.HeaderReason, l.reason}, {relay.HeaderDetail, "because of " + l.reason}, {relay.HeaderSource, l.source}, {relay.HeaderEventID, l.id}} {
+		for _, h := range [][2]string{{relay.HeaderReason, l.reason}, {relay.HeaderDetail, "because of " + l.reason}, {relay.HeaderSource, l.source}, {relay.HeaderEventID, l.id}, {relay.HeaderGame, l.game}} {
 			record.Headers = append(record.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
 		}
 		if err := client.ProduceSync(context.Background(), record).FirstErr(); err != nil {

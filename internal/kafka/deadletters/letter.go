@@ -21,6 +21,7 @@ type Letter struct {
 	Topic   string // where the event should have gone
 	Player  string // empty: not known
 	EventID string // empty: not known
+	Game    string // whose API key the event came with; empty: none, or not known
 	TestRun string // empty: no test's
 	Value   []byte // the event as it came; of an event that was too large for Kafka, without its metadata
 	Headers []Header
@@ -41,7 +42,7 @@ func letterOf(r *kgo.Record) Letter {
 		l.Headers = append(l.Headers, Header{h.Key, string(h.Value)})
 		for name, field := range map[string]*string{
 			relay.HeaderReason: &l.Reason, relay.HeaderDetail: &l.Detail, relay.HeaderSource: &l.Source,
-			relay.HeaderTopic: &l.Topic, relay.HeaderEventID: &l.EventID, topics.TestHeader: &l.TestRun,
+			relay.HeaderTopic: &l.Topic, relay.HeaderEventID: &l.EventID, relay.HeaderGame: &l.Game, topics.TestHeader: &l.TestRun,
 		} {
 			if h.Key == name {
 				*field = string(h.Value)
@@ -59,6 +60,7 @@ type Filter struct {
 	Reason  string
 	Source  string
 	Player  string
+	Game    string
 	EventID string
 	Since   time.Time
 }
@@ -67,7 +69,7 @@ type Filter struct {
 func (f Filter) Match(l *Letter) bool {
 	is := func(wanted, found string) bool { return wanted == "" || wanted == found }
 	return (len(f.IDs) == 0 || slices.Contains(f.IDs, l.ID)) && (f.Done || !l.Status.Done()) && (f.Tests || l.TestRun == "") && !l.Time.Before(f.Since) &&
-		is(f.Reason, l.Reason) && is(f.Source, l.Source) && is(f.Player, l.Player) && is(f.EventID, l.EventID)
+		is(f.Reason, l.Reason) && is(f.Source, l.Source) && is(f.Player, l.Player) && is(f.Game, l.Game) && is(f.EventID, l.EventID)
 }
 
 // parts are where the letters may be that the filter chooses, by partition.
