@@ -55,6 +55,7 @@ func New(baseURL string, options ...Option) (*Client, error) {
 	for _, option := range options {
 		option(c)
 	}
+	c.retry = c.retry.withDefaults()
 	if c.http == nil {
 		c.http = &http.Client{Transport: transport()}
 	}

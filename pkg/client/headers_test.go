@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -97,6 +98,45 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				t.Errorf("%s: asked to come back in 7 s, it did so after %s: %v", name, took, err)
 			}
 		})
+	}
+}
+
+// What a Retry leaves out is as in the default: the service is not sent to without a
+// wait, and it is waited for as long as it asks.
+func TestARetryWithoutWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		c := offline(t, func(*http.Request) *http.Response {
+			if attempts++; attempts == 1 {
+				return answered(http.StatusServiceUnavailable, http.Header{"Retry-After": {"7"}})
+			}
+			return answered(http.StatusServiceUnavailable, nil)
+		}, client.WithRetry(client.Retry{Attempts: 20}))
+		began := time.Now()
+		_, err := c.Send(t.Context(), login("p"))
+		if took := time.Since(began); err == nil || attempts != 20 || took < 8*time.Second {
+			t.Errorf("%d attempts in %s, asked to wait 7 s: %v", attempts, took, err)
+		}
+	})
+}
+
+// However long the waits and those that the service asks for: there is one.
+func TestLongWaits(t *testing.T) {
+	const ages = math.MaxInt64
+	for _, retry := range []client.Retry{{Attempts: 70, First: 20 * time.Second, Longest: 10000 * time.Hour}, {Attempts: 70, First: ages, Longest: ages}, {Attempts: 70, First: ages}} {
+		for _, asked := range []string{"", "9300000000", "9223372036854775807"} {
+			synctest.Test(t, func(t *testing.T) {
+				c := offline(t, func(*http.Request) *http.Response {
+					return answered(http.StatusServiceUnavailable, http.Header{"Retry-After": {asked}})
+				}, client.WithRetry(retry))
+				ctx, cancel := context.WithTimeout(t.Context(), 1000*time.Hour)
+				defer cancel()
+				began := time.Now()
+				if _, err := c.Send(ctx, login("p")); err == nil || time.Since(began) < time.Second {
+					t.Errorf("%+v, asked for %s: %v after %s", retry, asked, err, time.Since(began))
+				}
+			})
+		}
 	}
 }
 

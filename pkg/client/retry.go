@@ -8,16 +8,26 @@ import (
 	"time"
 )
 
-// Retry says how often and how long a request is tried again.
+// Retry says how often and how long a request is tried again. Any zero field means
+// its default.
 type Retry struct {
-	Attempts int           // in all; 1 tries once
-	First    time.Duration // the wait before the second attempt, on average; it doubles with each
-	Longest  time.Duration // of one wait, also of one that the service asks for
+	Attempts int           // in all; 1 tries once; 10
+	First    time.Duration // the wait before the second attempt, on average; it doubles with each; 50 ms
+	Longest  time.Duration // of one wait, also where the service asks for a longer one; 15 s
 }
 
-// DefaultRetry tries for about a minute: 10 attempts, 50 ms to 15 s apart.
+// DefaultRetry makes 10 attempts. Where each fails at once these take about 20 s;
+// no wait is longer than 15 s.
 func DefaultRetry() Retry {
 	return Retry{Attempts: 10, First: 50 * time.Millisecond, Longest: 15 * time.Second}
+}
+
+func (r Retry) withDefaults() Retry {
+	standard := DefaultRetry()
+	r.Attempts = orDefault(r.Attempts, standard.Attempts)
+	r.First = orDefault(r.First, standard.First)
+	r.Longest = orDefault(r.Longest, standard.Longest)
+	return r
 }
 
 // wait returns how long to wait after the n-th attempt, from 1, when the service
@@ -25,10 +35,11 @@ func DefaultRetry() Retry {
 // together, so all of it is chance: from nothing to twice the average.
 func (r Retry) wait(n int, asked time.Duration, chance func(time.Duration) time.Duration) time.Duration {
 	backoff := r.Longest
-	if n < 30 && r.First<<n < r.Longest { // First may be 0; a shift by 30 does not overflow it
+	if r.First < r.Longest>>n { // else the shift may overflow
 		backoff = r.First << n
 	}
-	return min(max(chance(backoff+1), asked+chance(asked/4+1)), r.Longest)
+	asked = min(asked, r.Longest)
+	return min(max(chance(backoff), asked+chance(asked/4+1)), r.Longest)
 }
 
 // post sends the request until the service takes it or says that it never will.
