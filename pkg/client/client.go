@@ -59,6 +59,9 @@ func New(baseURL string, options ...Option) (*Client, error) {
 	if c.http == nil {
 		c.http = &http.Client{Transport: transport()}
 	}
+	own := *c.http
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = &own
 	return c, nil
 }
 
@@ -78,7 +81,8 @@ func transport() *http.Transport {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Send stores one event and returns its id. An event without an id is given
-// one. The error is an *Error if the service answered.
+// one. The error is an *Error if the service refused it. With an error the event may be
+// stored all the same; to send it again under that id is safe.
 func (c *Client) Send(ctx context.Context, e event.Event) (uuid.UUID, error) {
 	if e.EventID == uuid.Nil {
 		e.EventID = event.NewID(time.Now())
@@ -87,5 +91,12 @@ func (c *Client) Send(ctx context.Context, e event.Event) (uuid.UUID, error) {
 	if err != nil {
 		return e.EventID, err
 	}
-	return e.EventID, c.post(ctx, request{url: c.events, media: eventapi.JSON, body: body}, nil)
+	var answer eventapi.Accepted
+	if err := c.post(ctx, request{url: c.events, media: eventapi.JSON, body: body}, &answer); err != nil {
+		return e.EventID, err
+	}
+	if answer.EventID != e.EventID.String() {
+		return e.EventID, fmt.Errorf("the service answered for the event %q, not for %s", answer.EventID, e.EventID)
+	}
+	return e.EventID, nil
 }

@@ -277,6 +277,50 @@ func TestRetriesWhatPasses(t *testing.T) {
 	}
 }
 
+// What is in the way answers in the service's place: a page to log in at, directly or
+// after a redirect, or JSON that is not about the event. None of it says that the event
+// is stored, and none is followed.
+func TestAnAnswerThatIsNotTheServices(t *testing.T) {
+	var asked atomic.Int32
+	page := func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fmt.Fprint(w, "<html>Log in")
+	}
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		says   string
+	}{
+		"a page":        {page, "cannot be read"},
+		"a redirect":    {http.RedirectHandler("/login", http.StatusFound).ServeHTTP, "the URL redirects to http://"},
+		"a moved URL":   {http.RedirectHandler("https://elsewhere/api", http.StatusPermanentRedirect).ServeHTTP, "the URL redirects to https://elsewhere/api"},
+		"another event": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"eventId":"%s"}`, uuid.New()) }, "answered for the event"},
+		"other JSON":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"ok"}`) }, "answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mux := http.NewServeMux()
+			mux.Handle("/login", http.HandlerFunc(page))
+			mux.Handle("/", c.answer)
+			server := httptest.NewServer(mux)
+			defer server.Close()
+			own := &http.Client{}
+			sender := dial(t, server.URL, client.WithHTTPClient(own))
+			asked.Store(0)
+			if id, err := sender.Send(t.Context(), login("p")); err == nil || id == uuid.Nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("an event: %s, %v", id, err)
+			}
+			if results, err := sender.SendBatch(t.Context(), []event.Event{login("p")}); err == nil || len(results) != 0 {
+				t.Errorf("a batch: %v, %v", results, err)
+			}
+			if name != "a page" && asked.Load() != 0 {
+				t.Errorf("a redirect was followed")
+			}
+			if own.CheckRedirect != nil {
+				t.Error("the caller's client was changed")
+			}
+		})
+	}
+}
+
 func TestRetriesEnd(t *testing.T) {
 	s, server := serve(t, nil)
 	s.set(errors.New("connection refused"))

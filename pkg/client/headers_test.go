@@ -34,6 +34,18 @@ func answered(status int, header http.Header) *http.Response {
 	return w.Result()
 }
 
+// accepted is the answer to an event that is stored.
+func accepted(r *http.Request) *http.Response {
+	w := httptest.NewRecorder()
+	var e event.Event
+	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+		panic(err)
+	}
+	w.WriteHeader(http.StatusCreated)
+	_ = json.NewEncoder(w).Encode(eventapi.Accepted{EventID: e.EventID.String()})
+	return w.Result()
+}
+
 func offline(t *testing.T, service answering, options ...client.Option) *client.Client {
 	t.Helper()
 	c, err := client.New("http://offline", append([]client.Option{client.WithHTTPClient(&http.Client{Transport: service})}, options...)...)
@@ -52,7 +64,7 @@ func TestHeaders(t *testing.T) {
 			if len(attempts) == 1 {
 				return answered(http.StatusServiceUnavailable, http.Header{"Retry-After": {"2"}})
 			}
-			return answered(http.StatusCreated, nil)
+			return accepted(r)
 		}, client.WithAPIKey("gmk_1"), client.WithUserAgent("pirates/1.2"), client.WithTraceparent(func(ctx context.Context) string {
 			trace, _ := ctx.Value(traceKey{}).(string)
 			return trace
@@ -87,11 +99,11 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began, attempts := time.Now(), 0
-			c := offline(t, func(*http.Request) *http.Response {
+			c := offline(t, func(r *http.Request) *http.Response {
 				if attempts++; attempts == 1 {
 					return answered(http.StatusTooManyRequests, http.Header{"Retry-After": {value(began)}})
 				}
-				return answered(http.StatusCreated, nil)
+				return accepted(r)
 			})
 			_, err := c.Send(t.Context(), login("p"))
 			if took := time.Since(began); err != nil || took < 7*time.Second || took > 9*time.Second {

@@ -8,8 +8,8 @@ import (
 // Option configures a Client.
 type Option func(*Client)
 
-// WithHTTPClient uses a client of the caller's instead of one that is tuned for
-// many connections to one host.
+// WithHTTPClient uses a copy of the caller's client instead of one that is tuned for
+// many connections to one host. Its CheckRedirect is not asked: no redirect is followed.
 func WithHTTPClient(c *http.Client) Option { return func(client *Client) { client.http = c } }
 
 // WithRetry replaces DefaultRetry.

@@ -50,9 +50,6 @@ func (c *Client) try(ctx context.Context, r request, answer any) error {
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return refusal(response, said)
 	}
-	if answer == nil {
-		return nil
-	}
 	if err := json.Unmarshal(said, answer); err != nil {
 		return &Error{Status: response.StatusCode, Message: "the service's answer cannot be read: " + err.Error()}
 	}
@@ -86,6 +83,9 @@ func refusal(response *http.Response, said []byte) *Error {
 		return e
 	}
 	e.Message = "the answer was " + response.Status + ", not from the events service"
+	if to, err := response.Location(); err == nil && response.StatusCode < 400 {
+		e.Message += ": the URL redirects to " + to.String()
+	}
 	return e
 }
 

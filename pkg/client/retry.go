@@ -43,7 +43,7 @@ func (r Retry) wait(n int, asked time.Duration, chance func(time.Duration) time.
 }
 
 // post sends the request until the service takes it or says that it never will.
-// It fills answer, if there is one, from a 2xx.
+// It fills answer from a 2xx.
 func (c *Client) post(ctx context.Context, r request, answer any) error {
 	for attempt := 1; ; attempt++ {
 		err := c.try(ctx, r, answer)
