@@ -20,13 +20,20 @@ type Result struct {
 }
 
 // SendBatch stores the events, in as many requests as they need, and returns a
-// Result for each, in order. Events without an id are given one.
+// Result for each, in order. Events without an id are given one, in the slice, before
+// anything is sent.
 //
 // With an error the results are those of the events before the request that
-// failed; the first len(results) events are settled, and the others can be sent
-// again. A rejected event is no error: look at its Result. One that is too many of
-// its player (Err.Status 429) can be sent again later; a Queue does so itself.
+// failed; the first len(results) events are settled, and the others may be stored all
+// the same: events[len(results):] can be sent again, and each is stored once. A
+// rejected event is no error: look at its Result. One that is too many of its player
+// (Err.Status 429) can be sent again later; a Queue does so itself.
 func (c *Client) SendBatch(ctx context.Context, events []event.Event) ([]Result, error) {
+	for i := range events {
+		if events[i].EventID == uuid.Nil {
+			events[i].EventID = event.NewID(time.Now())
+		}
+	}
 	results := make([]Result, 0, len(events))
 	ids := make([]uuid.UUID, 0, min(len(events), eventapi.MaxBatch))
 	for len(events) > 0 {
@@ -50,9 +57,6 @@ func (c *Client) SendBatch(ctx context.Context, events []event.Event) ([]Result,
 func (c *Client) encode(events []event.Event, ids []uuid.UUID) (body []byte, count int, err error) {
 	body = append(body, '[')
 	for _, e := range events[:min(len(events), eventapi.MaxBatch)] {
-		if e.EventID == uuid.Nil {
-			e.EventID = event.NewID(time.Now())
-		}
 		before := len(body)
 		if count > 0 {
 			body = append(body, ',')

@@ -202,6 +202,39 @@ func TestSendBatch(t *testing.T) {
 	}
 }
 
+// The answer gets lost, and with it the ids that the service was sent, were they not in
+// the caller's slice: the caller sends it again, and each event is stored once.
+func TestABatchIsSentAgainByItsCaller(t *testing.T) {
+	var requests atomic.Int32
+	s, server := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if requests.Add(1) == 2 {
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	c := dial(t, server.URL, client.WithRetry(client.Retry{Attempts: 1}))
+	events := make([]event.Event, eventapi.MaxBatch+500)
+	for i := range events {
+		events[i] = login("p")
+	}
+	results, err := c.SendBatch(t.Context(), events)
+	if err == nil || len(results) != eventapi.MaxBatch {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	again, err := c.SendBatch(t.Context(), events[len(results):])
+	if err != nil || s.count() != len(events) {
+		t.Errorf("of %d events %d are stored: %v", len(events), s.count(), err)
+	}
+	for i, result := range append(results, again...) {
+		if result.EventID != events[i].EventID {
+			t.Fatalf("the %d-th result is of %s, the event is %s", i, result.EventID, events[i].EventID)
+		}
+	}
+}
+
 // A batch of large events is cut by bytes too.
 func TestSendBatchOfLargeEvents(t *testing.T) {
 	s, server := serve(t, nil)
