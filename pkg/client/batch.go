@@ -92,7 +92,7 @@ func (c *Client) sendBatch(ctx context.Context, body []byte, ids []uuid.UUID) ([
 // complete is an error where the service did not answer for every event.
 func complete(answer eventapi.BatchAnswer, events int) error {
 	if len(answer.Results) != events {
-		return fmt.Errorf("the service answered %d results for %d events", len(answer.Results), events)
+		return &Error{Status: http.StatusOK, Message: fmt.Sprintf("the service answered %d results for %d events", len(answer.Results), events)}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -232,6 +233,26 @@ func TestABatchIsSentAgainByItsCaller(t *testing.T) {
 		if result.EventID != events[i].EventID {
 			t.Fatalf("the %d-th result is of %s, the event is %s", i, result.EventID, events[i].EventID)
 		}
+	}
+}
+
+// An answer that names all that is wrong with each event of a batch has some megabytes.
+func TestAnAnswerThatSaysMuch(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fields := slices.Repeat([]event.FieldError{{Field: "metadata." + strings.Repeat("f", 100), Code: event.CodeSchema, Reason: strings.Repeat("r", 200)}}, 20)
+		w.WriteHeader(http.StatusMultiStatus)
+		if err := json.NewEncoder(w).Encode(eventapi.BatchAnswer{Results: slices.Repeat(
+			[]eventapi.BatchResult{{Status: eventapi.Rejected, Error: &eventapi.Error{Code: eventapi.InvalidEvent, Message: "the event is not valid", Fields: fields}}}, eventapi.MaxBatch)}); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	results, err := dial(t, server.URL).SendBatch(t.Context(), slices.Repeat([]event.Event{login("p")}, eventapi.MaxBatch))
+	if err != nil || len(results) != eventapi.MaxBatch {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	if fields, invalid := client.Invalid(results[999].Err); !invalid || len(fields) != 20 {
+		t.Errorf("the last result: %+v", results[999])
 	}
 }
 

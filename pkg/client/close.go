@@ -38,7 +38,7 @@ func (q *Queue) unsent() error {
 			left = append(left, e)
 		}
 	}
-	cause := q.stats.Trouble
+	cause := q.trouble()
 	q.mu.Unlock()
 	if len(left) == 0 {
 		return nil

@@ -84,6 +84,9 @@ func (l *lane) fail(batch []*entry, err error) {
 		for i, e := range batch {
 			outcomes[i] = Outcome{EventID: e.id, Fate: fate, Err: err, encoded: e.encoded}
 		}
+		q.mu.Lock()
+		l.trouble = nil // nothing waits for it any more
+		q.mu.Unlock()
 		q.settle(batch, outcomes)
 	default:
 		half := len(batch) / 2
@@ -110,7 +113,7 @@ func fateOf(s eventapi.Status) Fate {
 }
 
 // send sends a batch until it is answered. The error is an *Error that says that
-// the service never takes it, errGivenUp, or that of the queue's abort.
+// it is never taken as it is, errGivenUp, or that of the queue's abort.
 func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 	q := l.queue
 	p := q.packer()
@@ -126,19 +129,19 @@ func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 			// Only now is it certain that nothing reads the body any more: net/http
 			// may still do so after an attempt that failed.
 			q.packers.Put(p)
-			q.worked()
+			l.worked()
 			return answer, nil
 		}
 		if isCode(err, eventapi.Internal) {
 			faults++
 		}
-		if q.ctx.Err() != nil || hopeless(err) || faults == mostFaults {
+		if q.ctx.Err() != nil || hopeless(err) || faults == mostFaults || unreadable(err) && len(batch) > 1 {
 			return answer, err
 		}
 		if q.late(began) {
 			return answer, fmt.Errorf("%w; the last attempt: %w", errGivenUp, err)
 		}
-		q.troubled(err)
+		l.troubled(err)
 		if isCode(err, eventapi.UnsupportedEncoding) && request.encoding != "" {
 			q.noCompression()
 			p = q.packer()
@@ -155,19 +158,28 @@ func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 // its own, before they are taken for its cause.
 const mostFaults = 5
 
-// hopeless reports whether the service itself said of the events that it never
-// takes them. Anything else passes, even if it takes a person: a key that is not
-// valid yet, a wrong URL, a proxy in the way.
+// hopeless reports whether events are never taken in this request: the service
+// itself said so, or whoever it was that it is too large. Anything else passes, even
+// if it takes a person: a key that is not valid yet, a wrong URL, a proxy in the way.
 func hopeless(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Code == "" {
+	if !ok {
 		return false
 	}
 	switch e.Status {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return e.Code != eventapi.InvalidHeader && e.Code != eventapi.BodyIncomplete
+	case http.StatusRequestEntityTooLarge:
+		return true
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
+		return e.Code != "" && e.Code != eventapi.InvalidHeader && e.Code != eventapi.BodyIncomplete
 	}
 	return false
+}
+
+// unreadable reports whether the answer was that of a success, and not the service's:
+// that to fewer events may be.
+func unreadable(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status < http.StatusMultipleChoices
 }
 
 func isCode(err error, code eventapi.Code) bool {
@@ -175,11 +187,12 @@ func isCode(err error, code eventapi.Code) bool {
 	return ok && e.Code == code
 }
 
-// troubled notes that events cannot be sent.
-func (q *Queue) troubled(err error) {
+// troubled notes that the lane's events cannot be sent.
+func (l *lane) troubled(err error) {
+	q := l.queue
 	q.mu.Lock()
-	first := q.stats.Trouble == nil
-	q.stats.Trouble = err
+	first := !q.warned
+	l.trouble, q.warned = err, true
 	q.stats.Retries++
 	q.mu.Unlock()
 	if first {
@@ -194,16 +207,29 @@ func (q *Queue) retried() {
 	q.stats.Retries++
 }
 
-// worked notes that events can be sent.
-func (q *Queue) worked() {
+// worked notes that the lane's events can be sent.
+func (l *lane) worked() {
+	q := l.queue
 	q.mu.Lock()
-	recovered := q.stats.Trouble != nil
-	q.stats.Trouble = nil
+	l.trouble = nil
+	recovered := q.warned && q.trouble() == nil
+	q.warned = q.warned && !recovered
 	q.stats.Requests++
 	q.mu.Unlock()
 	if recovered {
 		q.config.Log.Info("events can be sent again")
 	}
+}
+
+// trouble is why events cannot be sent now, of the first lane that says so. The
+// caller holds mu.
+func (q *Queue) trouble() error {
+	for _, l := range q.lanes {
+		if l.trouble != nil {
+			return l.trouble
+		}
+	}
+	return nil
 }
 
 // noCompression sends plain bodies from now on.

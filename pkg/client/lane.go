@@ -12,6 +12,7 @@ type lane struct {
 	pending []*entry      // guarded by the queue's mu, as the following
 	bytes   int           // of the bodies of pending
 	since   time.Time     // when the first of pending came
+	trouble error         // why its events cannot be sent now
 }
 
 // push is called with the queue's mu held.

@@ -27,6 +27,10 @@ type request struct {
 // itself answers within seconds.
 const attemptTimeout = time.Minute
 
+// longestAnswer is how many bytes of an answer are read: 64 KiB for each event, of
+// which the service tells up to 20 fields that are wrong.
+const longestAnswer = eventapi.MaxBatch * 64 << 10
+
 // try sends the request once.
 func (c *Client) try(ctx context.Context, r request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
@@ -42,8 +46,7 @@ func (c *Client) try(ctx context.Context, r request, answer any) error {
 	}
 	defer response.Body.Close()
 	// Read to the end, so that the connection is used again.
-	const longest = 4 << 20
-	said, err := io.ReadAll(io.LimitReader(response.Body, longest))
+	said, err := io.ReadAll(io.LimitReader(response.Body, longestAnswer))
 	if err != nil {
 		return fmt.Errorf("the service's answer broke off: %w", err)
 	}

@@ -37,6 +37,7 @@ type Queue struct {
 	closed   bool
 	stats    Stats
 	plain    bool // the service does not take compressed bodies
+	warned   bool // the log was told of trouble, and not yet of its end
 
 	closing  sync.Once
 	closeErr error
@@ -196,7 +197,7 @@ func (q *Queue) Flush(ctx context.Context) error {
 	}()
 	for {
 		q.mu.Lock()
-		done, changed, trouble := q.window.through >= target, q.changed, q.stats.Trouble
+		done, changed, trouble := q.window.through >= target, q.changed, q.trouble()
 		q.mu.Unlock()
 		if done {
 			return nil
@@ -216,6 +217,7 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.stats
+	s.Trouble = q.trouble()
 	s.Waiting, s.MemoryBytes = q.window.waiting, q.window.bytes
 	if q.log != nil {
 		s.SpoolBytes = q.log.Size()

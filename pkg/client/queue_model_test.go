@@ -40,17 +40,20 @@ type ledger struct {
 type trouble int
 
 const (
-	none        trouble = iota
-	unreached           // the connection is refused
-	lostAnswer          // stored, and the connection breaks
-	busy                // 503, with Retry-After
-	limited             // 429
-	unknownKey          // 401
-	fault               // 500
-	tooLong             // 413 for more than one event
-	halfAnswer          // fewer results than events
-	noPacking           // 415 for compressed bodies
-	playerLimit         // of each player one event is taken, and the others of the request are too many
+	none         trouble = iota
+	unreached            // the connection is refused
+	lostAnswer           // stored, and the connection breaks
+	busy                 // 503, with Retry-After
+	limited              // 429
+	unknownKey           // 401
+	fault                // 500
+	tooLong              // 413 for more than one event
+	halfAnswer           // fewer results than events
+	noPacking            // 415 for compressed bodies
+	proxyTooLong         // 413 for more than one event, and not by the service
+	page                 // 200, and no JSON
+	tornAnswer           // stored, and the JSON of the answer ends too early
+	playerLimit          // of each player one event is taken, and the others of the request are too many
 	troubles
 )
 
@@ -93,6 +96,12 @@ func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 		return refuse(http.StatusInternalServerError, eventapi.Internal)
 	case does == tooLong && len(lines) > 1:
 		return refuse(http.StatusRequestEntityTooLarge, eventapi.TooManyEvents)
+	case does == proxyTooLong && len(lines) > 1:
+		answer.WriteHeader(http.StatusRequestEntityTooLarge)
+		return answer.Result(), nil
+	case does == page:
+		fmt.Fprint(answer, "<html>")
+		return answer.Result(), nil
 	case does == noPacking && r.Header.Get("Content-Encoding") != "":
 		return refuse(http.StatusUnsupportedMediaType, eventapi.UnsupportedEncoding)
 	}
@@ -102,6 +111,9 @@ func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errBroken
 	case halfAnswer:
 		results = results[:len(results)/2]
+	case tornAnswer:
+		fmt.Fprint(answer, `{"results":[`)
+		return answer.Result(), nil
 	}
 	_ = json.NewEncoder(answer).Encode(eventapi.BatchAnswer{Results: results})
 	return answer.Result(), nil

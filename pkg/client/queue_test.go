@@ -1,11 +1,14 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -174,6 +177,102 @@ func TestAQueueSitsOutTrouble(t *testing.T) {
 	if said := log.String(); !strings.Contains(said, "events cannot be sent; they wait") || !strings.Contains(said, "events can be sent again") {
 		t.Errorf("the log says:\n%s", said)
 	}
+}
+
+// A proxy has limits of its own, for requests or for answers: a batch goes through in
+// parts, and one event that is too large for it does not hold up the others.
+func TestAProxyWithLimitsOfItsOwn(t *testing.T) {
+	for name, limit := range map[string]func(events int) *http.Response{
+		"requests": func(int) *http.Response { return answered(http.StatusRequestEntityTooLarge, nil) },
+		"answers": func(events int) *http.Response {
+			w := httptest.NewRecorder()
+			fmt.Fprint(w, `{"stored":`, events, `,"results":[{"status":"sto`)
+			return w.Result()
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			service := &ledger{known: map[uuid.UUID]bool{}}
+			c := dial(t, "http://offline", client.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				again, err := r.GetBody()
+				if err != nil {
+					return nil, err
+				}
+				body, err := io.ReadAll(again)
+				if err != nil {
+					return nil, err
+				}
+				if events := bytes.Count(body, []byte("\n")) + 1; events > 3 || name == "requests" && bytes.Contains(body, []byte("huge")) {
+					return limit(events), nil
+				}
+				return service.RoundTrip(r)
+			})}))
+			var told fates
+			q := newQueue(t, c, client.QueueConfig{Compression: client.NoCompression, OnOutcome: told.tell})
+			var huge uuid.UUID
+			for n := range 40 {
+				e := numbered(fmt.Sprint("p", n%3), n)
+				if n == 20 {
+					e.EventType, huge = "huge", e.EventID
+				}
+				if _, err := q.Enqueue(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			flush(t, q)
+			s := q.Stats()
+			if name == "answers" && s.Stored+s.Duplicates != 40 || name == "requests" && (s.Stored != 39 || told.of(huge).Fate != client.Refused) {
+				t.Errorf("limits of %s: %+v", name, s)
+			}
+		})
+	}
+}
+
+// Events of some players cannot be sent, and those of others can: the queue is in
+// trouble all the while, and the log is told of it once.
+func TestTroubleOfSome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &ledger{known: map[uuid.UUID]bool{}}
+		var mended atomic.Bool
+		c := dial(t, "http://offline", client.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			again, err := r.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			if body, err := io.ReadAll(again); err != nil || bytes.Contains(body, []byte("unlucky")) && !mended.Load() {
+				return nil, errBroken
+			}
+			return service.RoundTrip(r)
+		})}))
+		var log strings.Builder
+		var mu sync.Mutex
+		q := newQueue(t, c, client.QueueConfig{
+			InFlight: 8, Compression: client.NoCompression, Linger: time.Millisecond, GiveUpAfter: time.Hour,
+			Log: slog.New(slog.NewTextHandler(locked{&mu, &log}, nil)),
+		})
+		if _, err := q.Enqueue(t.Context(), login("unlucky")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for n := range 200 {
+			if _, err := q.Enqueue(t.Context(), login(fmt.Sprint("p", n))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+			if s := q.Stats(); !errors.Is(s.Trouble, errBroken) {
+				t.Fatalf("%+v", s)
+			}
+		}
+		mended.Store(true)
+		flush(t, q)
+		if s := q.Stats(); s.Stored != 201 || s.Trouble != nil {
+			t.Errorf("%+v", s)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if said := log.String(); strings.Count(said, "they wait") != 1 || strings.Count(said, "sent again") != 1 {
+			t.Errorf("the log says:\n%s", said)
+		}
+	})
 }
 
 type locked struct {
