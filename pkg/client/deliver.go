@@ -36,7 +36,7 @@ func (l *lane) deliver(batch []*entry) {
 			l.fail(batch, fmt.Errorf("%w; the last answer: %w", errGivenUp, limited))
 			return
 		}
-		q.retried()
+		q.count(&q.stats.Retries)
 		if q.client.pause(q.ctx, attempt, limited) != nil {
 			return
 		}
@@ -129,7 +129,8 @@ func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 			// Only now is it certain that nothing reads the body any more: net/http
 			// may still do so after an attempt that failed.
 			q.packers.Put(p)
-			l.worked()
+			q.count(&q.stats.Requests)
+			q.worked(&l.trouble)
 			return answer, nil
 		}
 		if isCode(err, eventapi.Internal) {
@@ -141,7 +142,8 @@ func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 		if q.late(began) {
 			return answer, fmt.Errorf("%w; the last attempt: %w", errGivenUp, err)
 		}
-		l.troubled(err)
+		q.count(&q.stats.Retries)
+		q.troubled(&l.trouble, err)
 		if isCode(err, eventapi.UnsupportedEncoding) && request.encoding != "" {
 			q.noCompression()
 			p = q.packer()
@@ -187,43 +189,42 @@ func isCode(err error, code eventapi.Code) bool {
 	return ok && e.Code == code
 }
 
-// troubled notes that the lane's events cannot be sent.
-func (l *lane) troubled(err error) {
-	q := l.queue
+// count adds one to a figure of the stats.
+func (q *Queue) count(figure *int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	*figure++
+}
+
+// troubled notes why events cannot be sent, as the trouble of a lane or of the spool.
+func (q *Queue) troubled(of *error, err error) {
 	q.mu.Lock()
 	first := !q.warned
-	l.trouble, q.warned = err, true
-	q.stats.Retries++
+	*of, q.warned = err, true
 	q.mu.Unlock()
 	if first {
 		q.config.Log.Warn("events cannot be sent; they wait", "error", err)
 	}
 }
 
-// retried counts an attempt that is made again although nothing is wrong.
-func (q *Queue) retried() {
+// worked notes that a trouble is over.
+func (q *Queue) worked(of *error) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.stats.Retries++
-}
-
-// worked notes that the lane's events can be sent.
-func (l *lane) worked() {
-	q := l.queue
-	q.mu.Lock()
-	l.trouble = nil
+	*of = nil
 	recovered := q.warned && q.trouble() == nil
 	q.warned = q.warned && !recovered
-	q.stats.Requests++
 	q.mu.Unlock()
 	if recovered {
 		q.config.Log.Info("events can be sent again")
 	}
 }
 
-// trouble is why events cannot be sent now, of the first lane that says so. The
-// caller holds mu.
+// trouble is why events cannot be sent now: the spool's, or that of the first lane that
+// has any. The caller holds mu.
 func (q *Queue) trouble() error {
+	if q.unread != nil {
+		return q.unread
+	}
 	for _, l := range q.lanes {
 		if l.trouble != nil {
 			return l.trouble

@@ -36,8 +36,9 @@ type Queue struct {
 	flushing int           // calls of Flush that wait: nothing lingers meanwhile
 	closed   bool
 	stats    Stats
-	plain    bool // the service does not take compressed bodies
-	warned   bool // the log was told of trouble, and not yet of its end
+	plain    bool  // the service does not take compressed bodies
+	unread   error // why the spool cannot be read now
+	warned   bool  // the log was told of trouble, and not yet of its end
 
 	closing  sync.Once
 	closeErr error

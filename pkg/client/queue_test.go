@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -421,6 +422,42 @@ func TestEventsAreGivenUpInTheEnd(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// A file of the spool cannot be opened for a while: the queue says so, and sends what is
+// in it when it can be.
+func TestASpoolThatCannotBeRead(t *testing.T) {
+	s, server := serve(t, nil)
+	s.set(errBroken)
+	dir := t.TempDir()
+	q := newQueue(t, dial(t, server.URL), client.QueueConfig{
+		MaxMemory: 1000, Linger: time.Millisecond, Spool: &client.Spool{Dir: dir, MaxBytes: 40_000, Sync: client.SyncNever},
+	})
+	for n := range 150 {
+		if _, err := q.Enqueue(t.Context(), numbered("p", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	segments, err := filepath.Glob(filepath.Join(dir, "*.segment"))
+	if err != nil || len(segments) < 3 {
+		t.Fatalf("%v, %v", segments, err)
+	}
+	path := segments[1]
+	if err := errors.Join(os.Rename(path, path+".away"), os.Symlink(path, path)); err != nil {
+		t.Fatal(err)
+	}
+	s.set(nil)
+	wait(t, "the queue is in trouble", func() bool {
+		trouble := q.Stats().Trouble
+		return trouble != nil && strings.Contains(trouble.Error(), "cannot be read")
+	})
+	if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, q)
+	if stats := q.Stats(); s.count() != 150 || stats.LostBytes != 0 || stats.Trouble != nil {
+		t.Errorf("%d are stored; %+v", s.count(), stats)
+	}
 }
 
 // Events linger for others; a full request does not, and neither does a flush.

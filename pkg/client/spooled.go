@@ -82,7 +82,7 @@ func (q *Queue) write(player string, e *entry) (changed <-chan struct{}, err err
 // feed takes the events of the spool into memory, in order, as there is room.
 func (q *Queue) feed() {
 	for {
-		r, err := q.log.Next(q.ctx)
+		r, err := q.next()
 		if err != nil {
 			return // the queue aborts
 		}
@@ -102,6 +102,26 @@ func (q *Queue) feed() {
 			if q.ctx.Err() != nil {
 				return
 			}
+		}
+	}
+}
+
+// next returns the next record of the spool. While it cannot be read it tries again.
+func (q *Queue) next() (spool.Record, error) {
+	for attempt := 1; ; attempt++ {
+		r, err := q.log.Next(q.ctx)
+		if err == nil {
+			if attempt > 1 {
+				q.worked(&q.unread)
+			}
+			return r, nil
+		}
+		if q.ctx.Err() != nil {
+			return r, err
+		}
+		q.troubled(&q.unread, fmt.Errorf("the spool %s cannot be read: %w", q.config.Spool.Dir, err))
+		if err := q.client.pause(q.ctx, attempt, err); err != nil {
+			return r, err
 		}
 	}
 }

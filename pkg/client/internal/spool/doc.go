@@ -9,8 +9,9 @@
 //
 // Each record has a checksum over its position and its bytes. Half a record at the
 // end, as a kill or a full disk leaves it, is cut off when the folder is opened: it
-// was never taken. A record damaged elsewhere costs the rest of its segment, and
-// Next says how much that is.
+// was never taken. A record damaged elsewhere, or a file that is gone, costs the rest of
+// its segment, and Next says how much that is. What cannot be read for another reason is
+// not lost: Next returns the error, and reads it when it is called again.
 //
 // Start with Open.
 package spool

@@ -128,6 +128,40 @@ func TestADamagedRecord(t *testing.T) {
 	}
 }
 
+// A segment that cannot be opened or read for a while costs no record.
+func TestASegmentThatCannotBeRead(t *testing.T) {
+	for name, block := range map[string]func(path string) error{
+		"opened": func(path string) error { return os.Symlink(filepath.Base(path), path) }, // to itself
+		"read":   func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := open(t, Options{Dir: t.TempDir()})
+			for i := range 3 {
+				if _, err := log.Append([]byte{byte('0' + i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path := log.segments[0].path
+			if err := errors.Join(os.Rename(path, path+".away"), block(path)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if r, err := log.Next(t.Context()); err == nil || r.Lost != 0 {
+					t.Fatalf("read %+v, %v", r, err)
+				}
+			}
+			if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 {
+				if r, err := log.Next(t.Context()); err != nil || string(r.Data) != fmt.Sprint(i) {
+					t.Errorf("record %d: %+v, %v", i, r, err)
+				}
+			}
+		})
+	}
+}
+
 // A cursor that cannot be read costs no record.
 func TestADamagedCursor(t *testing.T) {
 	options := Options{Dir: t.TempDir()}

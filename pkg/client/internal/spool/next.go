@@ -3,6 +3,9 @@ package spool
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 )
 
@@ -14,7 +17,8 @@ type Record struct {
 }
 
 // Next returns the record after the one that it returned last, the first time the
-// oldest that is not settled. It waits for one until ctx ends.
+// oldest that is not settled. It waits for one until ctx ends. With another error than
+// that of ctx and ErrClosed the record cannot be read now: the next call tries again.
 func (l *Log) Next(ctx context.Context) (Record, error) {
 	for {
 		if l.reader.pos == l.reader.limit {
@@ -28,8 +32,10 @@ func (l *Log) Next(ctx context.Context) (Record, error) {
 		if err == nil {
 			return Record{Data: bytes.Clone(data), End: r.pos}, nil
 		}
-		// Damaged or unreadable: where the next record begins is not known before
-		// the next segment.
+		if !gone(err) {
+			return Record{}, errors.Join(err, r.close())
+		}
+		// Where the next record begins is not known before the next segment.
 		if lost := int64(r.limit - r.pos); lost > 0 {
 			r.pos, r.buf = r.limit, nil
 			return Record{End: r.pos, Lost: lost}, nil
@@ -69,9 +75,12 @@ func (l *Log) advance(ctx context.Context) (lost *Record, err error) {
 		}
 		if found {
 			if err := l.reader.open(next); err != nil {
+				if !gone(err) {
+					return nil, err
+				}
 				lost = &Record{End: next.end, Lost: int64(next.end - l.reader.pos)}
 				l.reader.pos, l.reader.limit = lost.End, lost.End
-				return lost, nil //nolint:nilerr // told as lost
+				return lost, nil
 			}
 			return nil, nil
 		}
@@ -81,6 +90,12 @@ func (l *Log) advance(ctx context.Context) (lost *Record, err error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// gone reports whether an error of reading says that a record is not there. Any other,
+// such as too many open files, says nothing of it.
+func gone(err error) bool {
+	return errors.Is(err, errDamaged) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, fs.ErrNotExist)
 }
 
 // holding returns the segment that holds the record at a position, or else the
@@ -108,4 +123,11 @@ func (r *segmentReader) open(s segment) error {
 	}
 	r.limit = s.end
 	return nil
+}
+
+// close lets go of the file; who reads on opens it again.
+func (r *segmentReader) close() error {
+	file := r.file
+	r.file, r.limit, r.buf = nil, r.pos, nil
+	return file.Close()
 }
