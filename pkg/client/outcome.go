@@ -96,5 +96,8 @@ type Stats struct {
 	MemoryBytes int64 // which these take
 	SpoolBytes  int64 // of the spool's files
 	LostBytes   int64 // of the spool that were damaged, or half written when the process was killed
-	Trouble     error // why events, if only those of some players, cannot be sent now; nil: they can, as far as is known
+	// Trouble is why events, if only those of some players, cannot be sent now, or else why
+	// those of the spool may not outlive a crash of the machine; nil: they can, and do,
+	// as far as is known.
+	Trouble error
 }

@@ -50,7 +50,7 @@ func NewQueue(c *Client, config QueueConfig) (*Queue, error) {
 	q := &Queue{client: c, config: config.withDefaults(), seed: maphash.MakeSeed(), changed: make(chan struct{})}
 	q.plain = q.config.Compression == NoCompression
 	var err error
-	if q.log, err = q.config.Spool.open(); err != nil {
+	if q.log, err = q.config.Spool.open(q.config.Log); err != nil {
 		return nil, err
 	}
 	q.ctx, q.abort = context.WithCancel(context.Background())
@@ -222,6 +222,9 @@ func (q *Queue) Stats() Stats {
 	s.Waiting, s.MemoryBytes = q.window.waiting, q.window.bytes
 	if q.log != nil {
 		s.SpoolBytes = q.log.Size()
+		if doubt := q.log.Doubt(); s.Trouble == nil && doubt != nil {
+			s.Trouble = fmt.Errorf("events of the spool %s may be lost if the machine crashes: %w", q.config.Spool.Dir, doubt)
+		}
 	}
 	return s
 }

@@ -110,8 +110,9 @@ func orDefault[N cmp.Ordered](value, standard N) N {
 	return standard
 }
 
-// open opens the spool; a nil one is none.
-func (s *Spool) open() (*spool.Log, error) {
+// open opens the spool; a nil one is none. What is told to log of an fsync that failed
+// is of SyncInterval: with SyncAlways Enqueue returns it.
+func (s *Spool) open(log *slog.Logger) (*spool.Log, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -119,9 +120,19 @@ func (s *Spool) open() (*spool.Log, error) {
 		return nil, errors.New("the spool of the queue needs a folder")
 	}
 	policies := map[Sync]spool.Sync{SyncInterval: spool.SyncInterval, SyncAlways: spool.SyncAlways, SyncNever: spool.SyncNever}
-	log, err := spool.Open(spool.Options{Dir: s.Dir, MaxBytes: s.MaxBytes, Sync: policies[s.Sync], Interval: s.SyncInterval})
+	doubted := false
+	synced := func(doubt error) {
+		switch {
+		case doubt != nil && !doubted:
+			log.Warn("events of the spool may be lost if the machine crashes before they are sent", "folder", s.Dir, "error", doubt)
+		case doubt == nil && doubted:
+			log.Info("the events of the spool outlive a crash of the machine again", "folder", s.Dir)
+		}
+		doubted = doubt != nil
+	}
+	opened, err := spool.Open(spool.Options{Dir: s.Dir, MaxBytes: s.MaxBytes, Sync: policies[s.Sync], Interval: s.SyncInterval, Synced: synced})
 	if err != nil {
 		return nil, fmt.Errorf("the spool %s cannot be opened: %w", s.Dir, err)
 	}
-	return log, nil
+	return opened, nil
 }

@@ -13,5 +13,9 @@
 // its segment, and Next says how much that is. What cannot be read for another reason is
 // not lost: Next returns the error, and reads it when it is called again.
 //
+// When an fsync fails, nobody knows what of the file is on the disk, and the next one may
+// succeed all the same. What was not synced before is then in doubt until it is settled:
+// Append returns the error, and Doubt tells it. New records go into a new segment.
+//
 // Start with Open.
 package spool

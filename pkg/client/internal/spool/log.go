@@ -23,7 +23,9 @@ type Log struct {
 	file     *os.File      // of the last segment; nil: the next record begins a new one
 	end      uint64        // where the next record begins
 	settled  uint64        // what is before it is done with
-	synced   uint64        // what is before it outlives the machine
+	synced   uint64        // what is before it outlives the machine, but for what is in doubt
+	doubted  uint64        // what is before it may not, since an fsync failed,
+	failure  error         // with this error
 	grown    chan struct{} // what Next waits for, if it does: closed when end moves, and by Close
 	closed   bool
 	doomed   []string // files that could not be removed yet: Windows keeps those that are open
@@ -117,10 +119,11 @@ func (l *Log) write(data []byte) (end uint64, err error) {
 		if l.settled < l.end {
 			return 0, ErrFull
 		}
-		if err := l.seal(); err != nil {
+		err := l.seal()
+		l.prune()
+		if err != nil {
 			return 0, err
 		}
-		l.prune()
 	}
 	if err := l.prepare(size); err != nil {
 		return 0, err
@@ -165,17 +168,18 @@ func (l *Log) prepare(size int64) error {
 }
 
 // seal ends the segment that is written to.
-func (l *Log) seal() error {
+func (l *Log) seal() (err error) {
 	if l.file == nil {
 		return nil
 	}
 	if l.options.Sync != SyncNever {
-		if err := l.file.Sync(); err != nil {
-			return err
+		if err = l.file.Sync(); err == nil {
+			l.synced = l.end
+		} else {
+			l.doubt(err)
 		}
-		l.synced = l.end
 	}
-	err := l.file.Close()
+	err = errors.Join(err, l.file.Close())
 	l.file = nil
 	return err
 }

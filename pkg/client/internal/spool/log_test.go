@@ -128,6 +128,105 @@ func TestADamagedRecord(t *testing.T) {
 	}
 }
 
+// failSync runs what syncs the log, with a file of which an fsync fails: a pipe. Then the
+// disk is well again.
+func failSync(t *testing.T, log *Log, sync func() error) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	healthy := swap(log, w)
+	t.Cleanup(func() { healthy.Close() })
+	if err := sync(); err == nil {
+		t.Fatal("an fsync of a pipe succeeded")
+	}
+	if file := swap(log, nil); file == w {
+		swap(log, healthy)
+	}
+}
+
+func swap(log *Log, file *os.File) (before *os.File) {
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	before, log.file = log.file, file
+	return before
+}
+
+// An fsync fails: what it should have written never counts as synced, though the next
+// one succeeds. It is returned all the same, and what comes after it is not in doubt.
+func TestAFailedSync(t *testing.T) {
+	for name, sync := range map[string]func(log *Log, end uint64) error{
+		"of an append": (*Log).sync, "of a full segment": func(log *Log, _ uint64) error { return log.seal() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := open(t, Options{Dir: t.TempDir(), Sync: SyncAlways})
+			if _, err := log.Append([]byte("0")); err != nil || log.Doubt() != nil {
+				t.Fatal(err, log.Doubt())
+			}
+			end, err := log.write([]byte("1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			failSync(t, log, func() error { return sync(log, end) })
+			if log.sync(end) == nil {
+				t.Error("it counts as synced")
+			}
+			if _, err := log.Append([]byte("2")); err != nil || len(log.segments) != 2 {
+				t.Errorf("the next one: %v; %v", err, log.segments)
+			}
+			if log.sync(end) == nil || log.Doubt() == nil {
+				t.Error("with the next one it counts as synced")
+			}
+			for i := range 3 {
+				if r, err := log.Next(t.Context()); err != nil || string(r.Data) != fmt.Sprint(i) {
+					t.Errorf("record %d: %+v, %v", i, r, err)
+				}
+			}
+			if err := log.Settle(end); err != nil || log.Doubt() != nil {
+				t.Errorf("when it is settled: %v, %v", err, log.Doubt())
+			}
+		})
+	}
+}
+
+// With an fsync in turn nobody waits for it: the doubt is told, until what it is of is
+// settled.
+func TestAFailedSyncInTurn(t *testing.T) {
+	told, again := make(chan error), make(chan struct{})
+	log := open(t, Options{Dir: t.TempDir(), Interval: time.Millisecond, Synced: func(doubt error) {
+		select {
+		case told <- doubt:
+			<-again
+		case <-t.Context().Done():
+		}
+	}})
+	defer close(again)
+	turn := func() error {
+		again <- struct{}{}
+		return <-told
+	}
+	if doubt := <-told; doubt != nil {
+		t.Fatal(doubt)
+	}
+	if _, err := log.Append([]byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	failSync(t, log, turn)
+	end, err := log.Append([]byte("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if turn() == nil {
+		t.Error("the next fsync ends the doubt")
+	}
+	if err := log.Settle(end); err != nil || turn() != nil {
+		t.Errorf("all is settled, and still in doubt: %v", err)
+	}
+}
+
 // A segment that cannot be opened or read for a while costs no record.
 func TestASegmentThatCannotBeRead(t *testing.T) {
 	for name, block := range map[string]func(path string) error{

@@ -23,6 +23,7 @@ type Options struct {
 	SegmentBytes int64         // of one; at most a quarter of MaxBytes
 	Sync         Sync          // when to fsync
 	Interval     time.Duration // of SyncInterval
+	Synced       func(error)   // is told the Doubt after each interval of SyncInterval
 }
 
 func (o Options) withDefaults() Options {
@@ -35,6 +36,9 @@ func (o Options) withDefaults() Options {
 	o.SegmentBytes = max(1, min(o.SegmentBytes, o.MaxBytes/4))
 	if o.Interval <= 0 {
 		o.Interval = time.Second
+	}
+	if o.Synced == nil {
+		o.Synced = func(error) {}
 	}
 	return o
 }
