@@ -37,7 +37,7 @@ func (l *lane) deliver(batch []*entry) {
 			return
 		}
 		q.count(&q.stats.Retries)
-		if q.client.pause(q.ctx, attempt, limited) != nil {
+		if q.pause(attempt, limited) != nil {
 			return
 		}
 	}
@@ -150,10 +150,25 @@ func (l *lane) send(batch []*entry) (eventapi.BatchAnswer, error) {
 			request = q.request(p, batch)
 			continue
 		}
-		if err := q.client.pause(q.ctx, attempt, err); err != nil {
+		if err := q.pause(attempt, err); err != nil {
 			return answer, context.Cause(q.ctx)
 		}
 	}
+}
+
+// flushBackoff is the longest back-off while a flush waits.
+const flushBackoff = time.Second
+
+// pause waits after the n-th attempt, which failed with err, or until the queue aborts.
+// A flush that begins ends the wait, so that all is tried once.
+func (q *Queue) pause(n int, err error) error {
+	q.mu.Lock()
+	bound, hurry := q.client.retry.Longest, q.hurry
+	if q.flushing > 0 {
+		bound = flushBackoff
+	}
+	q.mu.Unlock()
+	return sleep(q.ctx, q.client.wait(n, err, bound), hurry)
 }
 
 // mostFaults is how often events are sent that the service answers with a fault of

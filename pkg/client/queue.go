@@ -34,6 +34,7 @@ type Queue struct {
 	window   window
 	changed  chan struct{} // closed and made anew when events are settled, and by Close
 	flushing int           // calls of Flush that wait: nothing lingers meanwhile
+	hurry    chan struct{} // closed and made anew when a flush begins
 	closed   bool
 	stats    Stats
 	plain    bool  // the service does not take compressed bodies
@@ -47,7 +48,7 @@ type Queue struct {
 // NewQueue returns a queue that sends with the client, whose Retry says how long to
 // wait between attempts. With a spool it sends first what an earlier one left there.
 func NewQueue(c *Client, config QueueConfig) (*Queue, error) {
-	q := &Queue{client: c, config: config.withDefaults(), seed: maphash.MakeSeed(), changed: make(chan struct{})}
+	q := &Queue{client: c, config: config.withDefaults(), seed: maphash.MakeSeed(), changed: make(chan struct{}), hurry: make(chan struct{})}
 	q.plain = q.config.Compression == NoCompression
 	var err error
 	if q.log, err = q.config.Spool.open(q.config.Log); err != nil {
@@ -181,7 +182,9 @@ func (s *Stats) count(f Fate) {
 }
 
 // Flush sends what waits without lingering, and returns when the fate of every
-// event is known that was enqueued before the call, or when ctx ends.
+// event is known that was enqueued before the call, or when ctx ends. What waits to be
+// tried again is tried at once, and then about once a second, unless the service asks
+// to wait longer.
 func (q *Queue) Flush(ctx context.Context) error {
 	q.mu.Lock()
 	q.flushing++
@@ -190,6 +193,8 @@ func (q *Queue) Flush(ctx context.Context) error {
 		target = q.log.End()
 	}
 	q.wakeLanes()
+	close(q.hurry)
+	q.hurry = make(chan struct{})
 	q.mu.Unlock()
 	defer func() {
 		q.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -399,6 +400,49 @@ func TestCloseWhileTheServiceIsAway(t *testing.T) {
 		if times[id.String()] != 1 {
 			t.Errorf("event %s is stored %d times", id, times[id.String()])
 		}
+	}
+}
+
+// Who closes or flushes a queue in a long back-off has its events tried at once, and
+// again soon, but not before the service wants them.
+func TestAFlushDoesNotSitOutABackoff(t *testing.T) {
+	for name, c := range map[string]struct {
+		away   time.Duration // of the service, after the flush has begun
+		header http.Header
+		took   time.Duration // of the flush, at most; 0: it does not end in a minute
+	}{
+		"the service is back": {took: 10 * time.Millisecond},
+		"it comes back":       {away: 5 * time.Second, took: 6100 * time.Millisecond},
+		"it wants to wait":    {away: 5 * time.Second, header: http.Header{"Retry-After": {"600"}}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			service := &ledger{known: map[uuid.UUID]bool{}}
+			var requests, back atomic.Int64
+			back.Store(math.MaxInt64)
+			q := newQueue(t, dial(t, "http://offline", client.WithRetry(client.Retry{First: 10 * time.Hour, Longest: 100 * time.Hour}),
+				client.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					requests.Add(1)
+					if time.Now().UnixNano() < back.Load() {
+						return answered(http.StatusServiceUnavailable, c.header), nil
+					}
+					return service.RoundTrip(r)
+				})})), client.QueueConfig{Spool: &client.Spool{Dir: t.TempDir()}})
+			if _, err := q.Enqueue(t.Context(), login("p")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			began, before := time.Now(), requests.Load()
+			back.Store(began.Add(c.away).UnixNano())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err := q.Flush(ctx)
+			if took := time.Since(began); c.took > 0 && (err != nil || took > c.took) {
+				t.Errorf("%s: %v after %s", name, err, took)
+			}
+			if tried := requests.Load() - before; c.took == 0 && (err == nil || tried != 1) {
+				t.Errorf("%s: %v after %d requests", name, err, tried)
+			}
+		})
 	}
 }
 

@@ -30,16 +30,20 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// wait returns how long to wait after the n-th attempt, from 1, when the service
-// asked for some time or for none. Clients that failed together must not come back
-// together, so all of it is chance: from nothing to twice the average.
-func (r Retry) wait(n int, asked time.Duration, chance func(time.Duration) time.Duration) time.Duration {
-	backoff := r.Longest
-	if r.First < r.Longest>>n { // else the shift may overflow
-		backoff = r.First << n
+// wait returns how long to wait after the n-th attempt, from 1, which failed with err:
+// what the service asked for, or else a back-off up to a bound. Clients that failed
+// together must not come back together, so all of it is chance: from nothing to twice
+// the average.
+func (c *Client) wait(n int, err error, bound time.Duration) time.Duration {
+	backoff := min(bound, c.retry.Longest)
+	if c.retry.First < backoff>>n { // else the shift may overflow
+		backoff = c.retry.First << n
 	}
-	asked = min(asked, r.Longest)
-	return min(max(chance(backoff), asked+chance(asked/4+1)), r.Longest)
+	var asked time.Duration
+	if e, ok := errors.AsType[*Error](err); ok {
+		asked = min(e.RetryAfter, c.retry.Longest)
+	}
+	return min(max(c.chance(backoff), asked+c.chance(asked/4+1)), c.retry.Longest)
 }
 
 // post sends the request until the service takes it or says that it never will.
@@ -50,22 +54,20 @@ func (c *Client) post(ctx context.Context, r request, answer any) error {
 		if err == nil || ctx.Err() != nil || attempt >= c.retry.Attempts || !retryable(err) {
 			return err
 		}
-		if c.pause(ctx, attempt, err) != nil {
+		if sleep(ctx, c.wait(attempt, err, c.retry.Longest), nil) != nil {
 			return fmt.Errorf("%w; the last attempt: %w", context.Cause(ctx), err)
 		}
 	}
 }
 
-// pause waits after the n-th attempt, which failed with err, or until ctx ends.
-func (c *Client) pause(ctx context.Context, n int, err error) error {
-	var asked time.Duration
-	if e, ok := errors.AsType[*Error](err); ok {
-		asked = e.RetryAfter
-	}
-	timer := time.NewTimer(c.retry.wait(n, asked, c.chance))
+// sleep waits, at most until early is closed. The error is that of ctx, if it ends.
+func sleep(ctx context.Context, wait time.Duration, early <-chan struct{}) error {
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return nil
+	case <-early:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -120,7 +120,7 @@ func (q *Queue) next() (spool.Record, error) {
 			return r, err
 		}
 		q.troubled(&q.unread, fmt.Errorf("the spool %s cannot be read: %w", q.config.Spool.Dir, err))
-		if err := q.client.pause(q.ctx, attempt, err); err != nil {
+		if err := q.pause(attempt, err); err != nil {
 			return r, err
 		}
 	}
