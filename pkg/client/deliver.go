@@ -14,59 +14,51 @@ import (
 var errGivenUp = errors.New("it was tried for too long")
 
 // deliver sends a batch and settles its events. Those that are too many of their
-// player are sent again, before anything that came after them. When the queue
-// aborts, what is not settled stays as it is.
+// player are held, to be sent again before anything that came after them. When the
+// queue aborts, what is not settled stays as it is.
 func (l *lane) deliver(batch []*entry) {
-	q, began := l.queue, time.Now()
-	for attempt := 1; ; attempt++ {
-		answer, err := l.send(batch)
-		if err != nil {
-			l.fail(batch, err)
-			return
-		}
-		left, limited := l.settle(batch, answer.Results)
-		if len(left) == 0 {
-			return
-		}
-		if len(left) < len(batch) {
-			attempt = 1
-		}
-		batch = left
-		if q.late(began) {
-			l.fail(batch, fmt.Errorf("%w; the last answer: %w", errGivenUp, limited))
-			return
-		}
-		q.count(&q.stats.Retries)
-		if q.pause(attempt, limited) != nil {
-			return
+	if batch = l.pass(batch); len(batch) == 0 {
+		return
+	}
+	now := time.Now()
+	for _, e := range batch {
+		if e.sent.IsZero() {
+			e.sent = now
 		}
 	}
+	answer, err := l.send(batch)
+	if err != nil {
+		l.fail(batch, err)
+		return
+	}
+	l.settle(batch, answer.Results)
 }
 
-// limitedPause is the least wait before events are sent again that were too many
-// of their player: the limits count by the second.
-const limitedPause = time.Second
-
-// settle notes what the service answered of each event. It returns those that it
-// takes later, and why not now.
-func (l *lane) settle(batch []*entry, results []eventapi.BatchResult) (left []*entry, limited error) {
+// settle notes what the service answered of each event.
+func (l *lane) settle(batch []*entry, results []eventapi.BatchResult) {
 	settled, outcomes := make([]*entry, 0, len(batch)), make([]Outcome, 0, len(batch))
+	var limited []*entry
+	var why error
 	for i, got := range results {
-		o := Outcome{EventID: batch[i].id, Fate: fateOf(got.Status), encoded: batch[i].encoded}
-		if e := rejection(got); e != nil {
-			if e.Code == eventapi.RateLimited {
-				e.RetryAfter = limitedPause
-				left, limited = append(left, batch[i]), e
-				continue
+		e := batch[i]
+		o := Outcome{EventID: e.id, Fate: fateOf(got.Status), encoded: e.encoded}
+		if refused := rejection(got); refused != nil {
+			o.Err = refused
+			if refused.Code == eventapi.RateLimited {
+				if !l.queue.late(e.sent) {
+					refused.RetryAfter = limitedPause
+					limited, why = append(limited, e), refused
+					continue
+				}
+				o.Fate, o.Err = GivenUp, fmt.Errorf("%w; the last answer: %w", errGivenUp, refused)
 			}
-			o.Err = e
 		}
-		settled, outcomes = append(settled, batch[i]), append(outcomes, o)
+		settled, outcomes = append(settled, e), append(outcomes, o)
 	}
+	l.rated(settled, limited, why)
 	if len(settled) > 0 {
 		l.queue.settle(settled, outcomes)
 	}
-	return left, limited
 }
 
 // fail deals with a batch that the service does not take as a whole: it is cut in
@@ -87,6 +79,7 @@ func (l *lane) fail(batch []*entry, err error) {
 		q.mu.Lock()
 		l.trouble = nil // nothing waits for it any more
 		q.mu.Unlock()
+		l.rated(batch, nil, nil)
 		q.settle(batch, outcomes)
 	default:
 		half := len(batch) / 2
@@ -163,12 +156,17 @@ const flushBackoff = time.Second
 // A flush that begins ends the wait, so that all is tried once.
 func (q *Queue) pause(n int, err error) error {
 	q.mu.Lock()
-	bound, hurry := q.client.retry.Longest, q.hurry
-	if q.flushing > 0 {
-		bound = flushBackoff
-	}
+	bound, hurry := q.backoff(), q.hurry
 	q.mu.Unlock()
 	return sleep(q.ctx, q.client.wait(n, err, bound), hurry)
+}
+
+// backoff is the longest back-off now. The caller holds mu.
+func (q *Queue) backoff() time.Duration {
+	if q.flushing > 0 {
+		return flushBackoff
+	}
+	return q.client.retry.Longest
 }
 
 // mostFaults is how often events are sent that the service answers with a fault of

@@ -13,6 +13,7 @@ type lane struct {
 	bytes   int           // of the bodies of pending
 	since   time.Time     // when the first of pending came
 	trouble error         // why its events cannot be sent now
+	over    map[uint64]*over
 }
 
 // push is called with the queue's mu held.
@@ -40,13 +41,6 @@ func (l *lane) ring() {
 	}
 }
 
-// wakeLanes lets the lanes look again. The caller holds mu.
-func (q *Queue) wakeLanes() {
-	for _, l := range q.lanes {
-		l.ring()
-	}
-}
-
 // run sends what comes, until the queue aborts.
 func (l *lane) run() {
 	timer := time.NewTimer(time.Hour)
@@ -71,11 +65,12 @@ func (l *lane) take() (batch []*entry, wait time.Duration) {
 	q := l.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	wait = l.release()
 	if len(l.pending) == 0 {
-		return nil, time.Hour // it is woken before
+		return nil, wait
 	}
 	if left := q.config.Linger - time.Since(l.since); left > 0 && !l.full() && q.flushing == 0 {
-		return nil, left
+		return nil, min(wait, left)
 	}
 	count, bytes := 0, 0
 	for _, e := range l.pending[:min(len(l.pending), q.config.MaxEvents)] {

@@ -93,7 +93,7 @@ type Stats struct {
 	Retries    int64 // attempts that failed and are made again
 
 	Waiting     int64 // events in memory whose fate is not known
-	MemoryBytes int64 // which these take
+	MemoryBytes int64 // which these take, and those that were settled before older ones
 	SpoolBytes  int64 // of the spool's files
 	LostBytes   int64 // of the spool that were damaged, or half written when the process was killed
 	// Trouble is why events, if only those of some players, cannot be sent now, or else why

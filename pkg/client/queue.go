@@ -56,7 +56,7 @@ func NewQueue(c *Client, config QueueConfig) (*Queue, error) {
 	}
 	q.ctx, q.abort = context.WithCancel(context.Background())
 	for range q.config.InFlight {
-		l := &lane{queue: q, wake: make(chan struct{}, 1)}
+		l := &lane{queue: q, wake: make(chan struct{}, 1), over: map[uint64]*over{}}
 		q.lanes = append(q.lanes, l)
 		q.running.Go(l.run)
 	}
@@ -123,7 +123,8 @@ func (q *Queue) hold(player string, e *entry) (changed <-chan struct{}, err erro
 // push hands an event to the lane of its player. The caller holds mu.
 func (q *Queue) push(player string, e *entry) {
 	q.window.push(e)
-	q.lanes[maphash.String(q.seed, player)%uint64(len(q.lanes))].push(e)
+	e.player = maphash.String(q.seed, player)
+	q.lanes[e.player%uint64(len(q.lanes))].push(e)
 }
 
 func (q *Queue) drop(id uuid.UUID, encoded []byte) {
@@ -192,7 +193,9 @@ func (q *Queue) Flush(ctx context.Context) error {
 	if q.log != nil {
 		target = q.log.End()
 	}
-	q.wakeLanes()
+	for _, l := range q.lanes {
+		l.hurry()
+	}
 	close(q.hurry)
 	q.hurry = make(chan struct{})
 	q.mu.Unlock()

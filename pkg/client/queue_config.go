@@ -22,14 +22,15 @@ type QueueConfig struct {
 	Compression Compression // of bodies; Zstd
 
 	// MaxMemory is how many bytes the events take that are held in memory; 32 MiB.
-	// Each event counts with the length of its JSON and 200 bytes more. The bodies of
+	// Each event counts with the length of its JSON and 200 bytes more; when it is
+	// settled, with the 200 bytes until all older ones are settled, too. The bodies of
 	// the requests on their way come on top: up to 2 × InFlight × MaxBytes.
 	MaxMemory int64
 	// WhenFull says what Enqueue does while there is no room: in the memory, or with
 	// a spool on the disk.
 	WhenFull WhenFull
-	// GiveUpAfter is how long a request is tried before its events are given up,
-	// which OnOutcome is told; 10 minutes. With a Spool events are not given up.
+	// GiveUpAfter is how long a request, or an event that is too many of its player, is
+	// tried before it is given up, which OnOutcome is told; 10 minutes. With a Spool events are not given up.
 	GiveUpAfter time.Duration
 
 	// Spool keeps the events on disk until they are stored; nil keeps them in memory.

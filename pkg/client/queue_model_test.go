@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,6 +55,7 @@ const (
 	page                 // 200, and no JSON
 	tornAnswer           // stored, and the JSON of the answer ends too early
 	playerLimit          // of each player one event is taken, and the others of the request are too many
+	someLimited          // of some players no event is taken, and all of others
 	troubles
 )
 
@@ -105,7 +107,7 @@ func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 	case does == noPacking && r.Header.Get("Content-Encoding") != "":
 		return refuse(http.StatusUnsupportedMediaType, eventapi.UnsupportedEncoding)
 	}
-	results := l.store(lines, does == playerLimit)
+	results := l.store(lines, does)
 	switch does {
 	case lostAnswer:
 		return nil, errBroken
@@ -119,7 +121,7 @@ func (l *ledger) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-func (l *ledger) store(lines [][]byte, oneOfPlayer bool) (results []eventapi.BatchResult) {
+func (l *ledger) store(lines [][]byte, does trouble) (results []eventapi.BatchResult) {
 	took := map[string]bool{}
 	for _, line := range lines {
 		var e event.Event
@@ -130,7 +132,7 @@ func (l *ledger) store(lines [][]byte, oneOfPlayer bool) (results []eventapi.Bat
 		switch {
 		case e.EventType == "bad":
 			result = eventapi.BatchResult{Status: eventapi.Rejected, Error: &eventapi.Error{Code: eventapi.InvalidEvent, Message: "the event is not valid", Fields: []event.FieldError{{Field: "eventType", Code: "bad", Reason: "is bad"}}}}
-		case oneOfPlayer && took[e.PlayerID]:
+		case does == playerLimit && took[e.PlayerID], does == someLimited && strings.HasSuffix(e.PlayerID, "1"):
 			result = eventapi.BatchResult{Status: eventapi.Rejected, Error: &eventapi.Error{Code: eventapi.RateLimited, Message: "as planned"}}
 		case l.known[e.EventID]:
 			result.Status = eventapi.Duplicate

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/gamemetrics/gmctl/pkg/client"
 	"github.com/gamemetrics/gmctl/pkg/event"
+	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
 // newQueue closes the queue with the test, and gives it no time to send what is
@@ -446,6 +448,111 @@ func TestAFlushDoesNotSitOutABackoff(t *testing.T) {
 	}
 }
 
+// limiting is a ledger that takes one event a second of the player "fast", and all of
+// others.
+type limiting struct {
+	*ledger
+	next time.Time // when it takes one again
+}
+
+func (l *limiting) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := unpack(r)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var results []eventapi.BatchResult
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		if bytes.Contains(line, []byte(`"fast"`)) {
+			if time.Now().Before(l.next) {
+				results = append(results, eventapi.BatchResult{Status: eventapi.Rejected, Error: &eventapi.Error{Code: eventapi.RateLimited, Message: "too many"}})
+				continue
+			}
+			l.next = time.Now().Add(time.Second)
+		}
+		results = append(results, l.store([][]byte{line}, none)...)
+	}
+	w := httptest.NewRecorder()
+	err = json.NewEncoder(w).Encode(eventapi.BatchAnswer{Results: results})
+	return w.Result(), err
+}
+
+// One player is over his rate for a minute: his events are stored in order, and those of
+// others do not wait for them, on the same way to the service and when there is not room
+// for all in memory.
+func TestAPlayerOverHisRateHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &limiting{ledger: &ledger{known: map[uuid.UUID]bool{}}}
+		c := dial(t, "http://offline", client.WithHTTPClient(&http.Client{Transport: service}))
+		q := newQueue(t, c, client.QueueConfig{InFlight: 1, MaxEvents: 50, MaxMemory: 200_000, Compression: client.NoCompression})
+		began := time.Now()
+		enqueue := func(player string, n int) {
+			e := numbered(player, n)
+			e.Metadata = fmt.Appendf(nil, `{"n":%d,"fill":"%02000d"}`, n, n)
+			if _, err := q.Enqueue(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 600 {
+			if n%20 == 0 {
+				enqueue("fast", n/20)
+			}
+			enqueue(fmt.Sprint("p", n%7), n)
+		}
+		wait(t, "all of the others are stored", func() bool { return q.Stats().Stored >= 600 })
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("events of others waited for %s", took)
+		}
+		flush(t, q)
+		if took := time.Since(began); took < 29*time.Second || took > 45*time.Second || q.Stats().Stored != 630 {
+			t.Errorf("after %s: %+v", took, q.Stats())
+		}
+		order := map[string][]int{}
+		for _, e := range service.order {
+			var metadata struct{ N int }
+			if err := json.Unmarshal(e.Metadata, &metadata); err != nil {
+				t.Fatal(err)
+			}
+			order[e.PlayerID] = append(order[e.PlayerID], metadata.N)
+		}
+		ascending(t, order)
+	})
+}
+
+// Events that stay too many of their player are given up, each in its time, and tried
+// at once by who closes the queue.
+func TestEventsOfAPlayerWhoStaysOverHisRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &limiting{ledger: &ledger{known: map[uuid.UUID]bool{}}, next: time.Now().Add(24 * time.Hour)}
+		c := dial(t, "http://offline", client.WithHTTPClient(&http.Client{Transport: service}), client.WithRetry(client.DefaultRetry()))
+		var told fates
+		q := newQueue(t, c, client.QueueConfig{GiveUpAfter: time.Hour, OnOutcome: told.tell})
+		var ids []uuid.UUID
+		for range 2 {
+			id, err := q.Enqueue(t.Context(), login("fast"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+			time.Sleep(30 * time.Minute)
+		}
+		time.Sleep(time.Minute)
+		first, second := told.of(ids[0]), told.of(ids[1])
+		if first.Fate != client.GivenUp || !strings.Contains(first.Err.Error(), "too many") || second.Fate != 0 {
+			t.Errorf("after an hour and a minute: %s, %v; %s", first.Fate, first.Err, second.Fate)
+		}
+		service.mu.Lock()
+		service.next = time.Now()
+		service.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := q.Close(ctx); err != nil || told.of(ids[1]).Fate != client.Stored {
+			t.Errorf("Close says %v, the event is %s", err, told.of(ids[1]).Fate)
+		}
+	})
+}
+
 func TestEventsAreGivenUpInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told fates
@@ -495,7 +602,7 @@ func TestASpoolThatCannotBeRead(t *testing.T) {
 		trouble := q.Stats().Trouble
 		return trouble != nil && strings.Contains(trouble.Error(), "cannot be read")
 	})
-	if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+	if err := os.Rename(path+".away", path); err != nil { // at once: it is never gone
 		t.Fatal(err)
 	}
 	flush(t, q)

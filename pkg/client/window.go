@@ -1,17 +1,25 @@
 package client
 
-import "github.com/google/uuid"
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // entry is an event in memory.
 type entry struct {
 	id      uuid.UUID
 	encoded []byte // as JSON, on one line; nil when it is settled
 	at      uint64 // its position: where it ends in the order of Enqueue
-	size    int64  // which it takes in memory until all before it are settled, too
+	size    int64  // which it takes in memory; all of it goes when all before it are settled, too
 	settled bool
+
+	player uint64    // the hash of its player
+	sent   time.Time // for the first time
 }
 
-// overhead is what an event takes in memory besides its JSON.
+// overhead is what an event takes in memory besides its JSON, and when it is settled
+// before others that are older.
 const overhead = 200
 
 func newEntry(id uuid.UUID, encoded []byte) *entry {
@@ -50,7 +58,8 @@ func (w *window) skip(to uint64) {
 // settle marks the events, and forgets the oldest that are settled.
 func (w *window) settle(events []*entry) {
 	for _, e := range events {
-		e.settled, e.encoded = true, nil
+		w.bytes -= e.size - overhead
+		e.settled, e.encoded, e.size = true, nil, overhead
 	}
 	w.waiting -= int64(len(events))
 	for w.first < len(w.entries) && w.entries[w.first].settled {
