@@ -137,13 +137,14 @@ func TestWhoIsGonePays(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close(context.WithoutCancel(t.Context()))
+	ask(server.Handler(), single, strings.NewReader(noID), key) // after which the key is known
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := httptest.NewRequestWithContext(gone, http.MethodPost, single, strings.NewReader(noID))
 	r.Header.Set("Content-Type", eventapi.JSON)
 	r.Header.Set("Authorization", "Bearer "+key)
 	server.Handler().ServeHTTP(httptest.NewRecorder(), r)
-	if got := ask(server.Handler(), single, strings.NewReader(noID), key); got.Code != 201 || got.Header().Get("RateLimit") != `"key";r=3;t=20` {
+	if got := ask(server.Handler(), single, strings.NewReader(noID), key); got.Code != 201 || got.Header().Get("RateLimit") != `"key";r=2;t=30` {
 		t.Errorf("the next event is answered %d with %v", got.Code, got.Header())
 	}
 }

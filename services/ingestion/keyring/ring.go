@@ -42,16 +42,16 @@ type Ring struct {
 
 	known atomic.Pointer[snapshot] // nil: they were never read
 
-	mu      sync.Mutex
-	reading *reading  // nil: nobody reads the keys now
-	readAt  time.Time // when they were last read, or it failed
-	failed  error     // how that ended
+	mu   sync.Mutex
+	last *reading // the one that began last
 }
 
 // reading is one reading of the keys, for all who wait for it.
 type reading struct {
-	done chan struct{} // closed when err is set
-	err  error
+	began time.Time
+	done  chan struct{} // closed when what follows is set
+	ended time.Time
+	err   error
 }
 
 // snapshot is the keys at a moment.
@@ -68,7 +68,9 @@ type held struct {
 
 // New returns a ring that knows no key yet.
 func New(source Source, now func() time.Time, log *slog.Logger) *Ring {
-	return &Ring{source: source, now: now, log: log}
+	none := &reading{done: make(chan struct{})}
+	close(none.done)
+	return &Ring{source: source, now: now, log: log, last: none}
 }
 
 // Run reads the keys again and again until ctx ends.
@@ -77,7 +79,9 @@ func (r *Ring) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		r.noteUse(ctx)
-		_ = r.read(ctx, 0) // it is logged
+		if last := r.latest(); last.over() { // else somebody reads them just now
+			r.follow(ctx, last)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -95,10 +99,11 @@ func (r *Ring) Lookup(ctx context.Context, secret apikey.Secret) (*apikey.Key, e
 		if !secret.WellFormed() {
 			return nil, Refusal("the API key is not one of ours, or mistyped: its checksum does not fit")
 		}
-		if err := r.read(ctx, askAgain); err != nil { // it may have been made just now
+		var err error
+		if key, err = r.findAnew(ctx, hash); err != nil {
 			return nil, fmt.Errorf("the API keys cannot be read: %w", err)
 		}
-		if key = r.find(hash); key == nil {
+		if key == nil {
 			return nil, Refusal("the API key is not known")
 		}
 	}
@@ -133,42 +138,73 @@ func (r *Ring) find(hash apikey.Hash) *held {
 	return known.keys[hash]
 }
 
-// read reads the keys unless that was done within the given time: then it returns
-// how it ended. Who comes while they are being read waits for that, or until ctx ends.
-func (r *Ring) read(ctx context.Context, within time.Duration) error {
-	r.mu.Lock()
-	now := r.reading
-	switch {
-	case now != nil:
-		r.mu.Unlock()
-		select {
-		case <-now.done:
-			return now.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	case time.Since(r.readAt) < within:
-		defer r.mu.Unlock()
-		return r.failed
+// findAnew finds a key that may have been made just now; nil: it is not known. Only a
+// reading that begins after the question can say so. It begins askAgain after the one
+// before, and all who ask until then share it. One that fails answers who asks soon after.
+func (r *Ring) findAnew(ctx context.Context, hash apikey.Hash) (*held, error) {
+	before := r.latest()
+	if err := before.wait(ctx); err != nil && (ctx.Err() != nil || time.Since(before.ended) < askAgain) {
+		return nil, err
 	}
-	now = &reading{done: make(chan struct{}), err: errors.New("the last reading was broken off")}
-	r.reading = now
-	r.mu.Unlock()
-	r.finish(ctx, now)
-	return now.err
+	if key := r.find(hash); key != nil {
+		return key, nil
+	}
+	select {
+	case <-time.After(time.Until(before.began.Add(askAgain))):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if err := r.follow(ctx, before).wait(ctx); err != nil {
+		return nil, err
+	}
+	return r.find(hash), nil
 }
 
-// finish reads the keys for all who wait for it.
-func (r *Ring) finish(ctx context.Context, now *reading) {
-	defer func() { // also where the source panics
-		r.mu.Lock()
+func (r *Ring) latest() *reading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// follow returns the latest reading that began after one that is over. Where none has,
+// it reads the keys itself.
+func (r *Ring) follow(ctx context.Context, before *reading) *reading {
+	r.mu.Lock()
+	if r.last != before {
 		defer r.mu.Unlock()
-		r.reading, r.readAt, r.failed = nil, time.Now(), now.err
+		return r.last
+	}
+	now := &reading{began: time.Now(), done: make(chan struct{}), err: errors.New("the last reading was broken off")}
+	r.last = now
+	r.mu.Unlock()
+	defer func() { // also where the source panics
+		now.ended = time.Now()
 		close(now.done)
 	}()
 	fresh, err := r.fetch(ctx)
-	r.learn(fresh, err)
+	r.learn(fresh, err, before.err)
 	now.err = err
+	return now
+}
+
+// over reports whether the reading has ended.
+func (g *reading) over() bool {
+	select {
+	case <-g.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns how the reading ended, or that ctx did.
+func (g *reading) wait(ctx context.Context) error {
+	select {
+	case <-g.done:
+		return g.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (r *Ring) fetch(ctx context.Context) (*snapshot, error) {
@@ -192,9 +228,8 @@ func (r *Ring) fetch(ctx context.Context) (*snapshot, error) {
 }
 
 // learn keeps what was read, and logs when reading begins to fail and when it
-// works again.
-func (r *Ring) learn(fresh *snapshot, err error) {
-	before := r.failed // who reads is the only one to change it
+// works again, by how the reading before ended.
+func (r *Ring) learn(fresh *snapshot, err, before error) {
 	switch {
 	case err == nil:
 		if old := r.known.Swap(fresh); old != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -76,5 +77,81 @@ func TestLookupEndsWithItsContext(t *testing.T) {
 		}
 		stop()
 		keeper.Wait()
+	})
+}
+
+// table is a Source that takes its time, and has read what was there at first.
+type table struct {
+	takes time.Duration
+	asked atomic.Int32
+
+	mu  sync.Mutex
+	all []apikey.Key
+}
+
+func (s *table) Keys(context.Context) ([]apikey.Key, error) {
+	s.asked.Add(1)
+	s.mu.Lock()
+	all := slices.Clone(s.all)
+	s.mu.Unlock()
+	time.Sleep(s.takes)
+	return all, nil
+}
+
+func (s *table) Used(context.Context, []string, time.Time) error { return nil }
+
+func (s *table) add() apikey.Secret {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	secret := apikey.New()
+	s.all = append(s.all, apikey.Key{Hash: secret.Hash()})
+	return secret
+}
+
+// A key is known from when it is made on, whatever was read just before, or is being read.
+func TestLookupOfAKeyMadeJustNow(t *testing.T) {
+	for _, after := range []time.Duration{0, 50 * time.Millisecond, 99 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, time.Second} {
+		t.Run(after.String(), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { lookupAfter(t, after) }) })
+	}
+}
+
+// lookupAfter looks a key up that is made so long after a reading of 100 ms began.
+func lookupAfter(t *testing.T, after time.Duration) {
+	source := &table{takes: 100 * time.Millisecond}
+	ring := keyring.New(source, time.Now, slog.New(slog.DiscardHandler))
+	var other sync.WaitGroup
+	other.Go(func() { _, _ = ring.Lookup(t.Context(), apikey.New()) })
+	synctest.Wait()
+	time.Sleep(after)
+	fresh, start := source.add(), time.Now()
+	if _, err := ring.Lookup(t.Context(), fresh); err != nil || time.Since(start) > 400*time.Millisecond {
+		t.Errorf("after %s: %v", time.Since(start), err)
+	}
+	other.Wait()
+}
+
+// Who makes up keys has them read four times a second at most, and is told soon.
+func TestLookupOfManyUnknownKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &table{takes: 10 * time.Millisecond}
+		ring := keyring.New(source, time.Now, slog.New(slog.DiscardHandler))
+		start := time.Now()
+		var clients sync.WaitGroup
+		for i := range 20 {
+			clients.Go(func() {
+				for time.Since(start) < 10*time.Second {
+					asked := time.Now()
+					_, err := ring.Lookup(t.Context(), apikey.New())
+					if _, refused := errors.AsType[keyring.Refusal](err); !refused || time.Since(asked) > 300*time.Millisecond {
+						t.Errorf("after %s: %v", time.Since(asked), err)
+					}
+					time.Sleep(time.Duration(1+i) * time.Millisecond)
+				}
+			})
+		}
+		clients.Wait()
+		if asked := source.asked.Load(); asked > 42 {
+			t.Errorf("in ten seconds the keys were read %d times", asked)
+		}
 	})
 }
