@@ -25,6 +25,9 @@ var corsHeaders = strings.Join([]string{ //nolint:gochecknoglobals // never chan
 // allowOrigin lets the web pages of the request's origin read the answer, if they
 // may use the API. It reports whether the request is done: it was a preflight.
 //
+// Before the keys are read for the first time any page may, so that those of the keys'
+// origins see that they are to come again. Browsers keep that for seconds only.
+//
 // Credentials are allowed because sendBeacon always asks for them. That gives
 // nothing away: no cookie and no login of the browser means anything here.
 func (s *Server) allowOrigin(w *responseWriter, r *http.Request, route route) bool {
@@ -35,7 +38,8 @@ func (s *Server) allowOrigin(w *responseWriter, r *http.Request, route route) bo
 	header := w.Header()
 	header.Add("Vary", "Origin")
 	preflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-	allowed := s.hasOrigin(origin)
+	known := s.hasOrigin(origin)
+	allowed := known || s.keys != nil && !s.keys.Read()
 	if allowed {
 		header.Set("Access-Control-Allow-Origin", origin)
 		header.Set("Access-Control-Allow-Credentials", "true")
@@ -50,7 +54,9 @@ func (s *Server) allowOrigin(w *responseWriter, r *http.Request, route route) bo
 	}
 	header.Set("Access-Control-Allow-Methods", strings.Join(route.methods(), ", "))
 	header.Set("Access-Control-Allow-Headers", corsHeaders)
-	header.Set("Access-Control-Max-Age", corsMaxAge)
+	if known {
+		header.Set("Access-Control-Max-Age", corsMaxAge)
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return true
 }

@@ -1,6 +1,7 @@
 package ingestion_test
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -70,6 +71,38 @@ func testOrigins(t *testing.T, c *contract) {
 			}
 		}
 	})
+}
+
+// Before the keys are read for the first time a page of a key's origin is told to come
+// again, and not that it may not use the API.
+func TestOriginsBeforeTheKeysAreRead(t *testing.T) {
+	k := &keys{}
+	k.set(errors.New("connection refused"))
+	key := k.add(apikey.Key{Settings: apikey.Settings{Origins: []string{"https://play.example"}}})
+	a := guarded(t, newContract(t), k, nil)
+	preflight := func(origin string) answer {
+		return a.send(t, "OPTIONS", single, "", map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"})
+	}
+	header := bearer(key)
+	header["Origin"] = "https://play.example"
+	if got := preflight("https://play.example"); got.status != 204 || got.header.Get("Access-Control-Max-Age") != "" {
+		t.Errorf("the preflight is answered %d %s with %v", got.status, got.body, got.header)
+	}
+	if got := a.send(t, "POST", single, noID, header); got.status != 503 || got.header.Get("Retry-After") == "" || got.header.Get("Access-Control-Allow-Origin") != "https://play.example" {
+		t.Errorf("the event is answered %d %s with %v", got.status, got.body, got.header)
+	}
+	k.set(nil)
+	for deadline := time.Now().Add(20 * time.Second); a.send(t, "POST", single, noID, header).status != 201; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("with the keys no event is taken")
+		}
+	}
+	if got := preflight("https://play.example"); got.status != 204 || got.header.Get("Access-Control-Max-Age") == "" {
+		t.Errorf("with the keys the preflight is answered %d with %v", got.status, got.header)
+	}
+	if got := preflight("https://evil.example"); got.status != 403 {
+		t.Errorf("with the keys that of another origin is answered %d", got.status)
+	}
 }
 
 // What is known of a request besides its events is stored with each of them.

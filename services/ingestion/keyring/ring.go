@@ -124,6 +124,9 @@ type Refusal string
 
 func (r Refusal) Error() string { return string(r) }
 
+// Read reports whether the keys were ever read.
+func (r *Ring) Read() bool { return r.known.Load() != nil }
+
 // HasOrigin reports whether any key is meant for the web pages of the origin.
 func (r *Ring) HasOrigin(origin string) bool {
 	known := r.known.Load()
