@@ -22,6 +22,8 @@ type Backlog struct {
 
 // Relayed tells how much of what is stored waits to be published.
 type Relayed interface {
+	// Backlog returns an estimate. Its error is shown to the readers of GET /ready
+	// and so holds no secret.
 	Backlog(ctx context.Context) (Backlog, error)
 }
 
@@ -49,8 +51,13 @@ const (
 	backlogRetryAfter = 15 * time.Second
 )
 
+// backlogUnknown is from how many questions in a row without an answer on the backlog is
+// not known: that is logged, and GET /ready warns.
+const backlogUnknown = 3
+
 // backlogGauge keeps what the store said last. While the store does not answer
-// that stays as it is: writes are refused for that reason anyway.
+// that stays as it is: writes are refused for that reason anyway, and where they are
+// not, it is better to go on than to refuse them for what nobody knows.
 type backlogGauge struct {
 	source Relayed // nil: nothing is known and nothing is refused
 	quota  int64   // bytes; 0: none
@@ -60,6 +67,8 @@ type backlogGauge struct {
 
 	mu      sync.Mutex
 	last    Backlog
+	failed  int   // questions in a row without an answer
+	failure error // of the last of them
 	full    bool
 	letters bool // they have used up their part
 }
@@ -90,15 +99,21 @@ func (g *backlogGauge) close() {
 }
 
 func (g *backlogGauge) ask(ctx context.Context, within time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	asking, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	now, err := g.source.Backlog(ctx)
-	if err != nil {
-		g.log.Debug("the backlog is not known", "error", err)
-		return
-	}
+	now, err := g.source.Backlog(asking)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil {
+			g.fail(err)
+		}
+		return
+	}
+	if g.failed >= backlogUnknown {
+		g.log.Info("it is known again how much is stored and not published")
+	}
+	g.failed, g.failure = 0, nil
 	full, letters := g.full, g.letters
 	g.last = now
 	g.full = g.over(full, now.Bytes, 1)
@@ -113,6 +128,13 @@ func (g *backlogGauge) ask(ctx context.Context, within time.Duration) {
 		g.log.Info("events are taken again: the relay has caught up", figures...)
 	case letters && !g.letters:
 		g.log.Info("rejected events are kept again: the relay has caught up", figures...)
+	}
+}
+
+// fail notes that the store did not answer.
+func (g *backlogGauge) fail(err error) {
+	if g.failed, g.failure = g.failed+1, err; g.failed == backlogUnknown {
+		g.log.Warn("it is not known how much is stored and not published: metrics and quota of the backlog go by what was known last", "error", err)
 	}
 }
 
@@ -159,12 +181,17 @@ func (g *backlogGauge) dependency() (shown eventapi.Dependency, ok bool) {
 	if g.source == nil || g.quota <= 0 {
 		return shown, false
 	}
-	if float64(g.last.Bytes) < backlogWarns*float64(g.quota) && !g.full && !g.letters {
+	switch {
+	case g.failed >= backlogUnknown:
+		shown.Reason = fmt.Sprintf("how much is stored and not published is not known, and the quota of %s holds for what was known last: %v",
+			humanize.Bytes(g.quota), g.failure)
+	case g.full, g.letters, float64(g.last.Bytes) >= backlogWarns*float64(g.quota):
+		shown.Reason = fmt.Sprintf("about %s of %s are stored and not published: Kafka or the relay is away or slow",
+			humanize.Bytes(g.last.Bytes), humanize.Bytes(g.quota))
+	default:
 		return shown, true
 	}
 	shown.Status = eventapi.StatusWarning
-	shown.Reason = fmt.Sprintf("about %s of %s are stored and not published: Kafka or the relay is away or slow",
-		humanize.Bytes(g.last.Bytes), humanize.Bytes(g.quota))
 	switch {
 	case g.full:
 		shown.Reason += "; events are answered with 503"

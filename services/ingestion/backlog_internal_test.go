@@ -67,3 +67,44 @@ func TestBacklogGauge(t *testing.T) {
 		t.Error("without a quota something is refused")
 	}
 }
+
+// A backlog that cannot be measured: the quota is off, and who runs the service hears of it.
+func TestBacklogThatIsNotKnown(t *testing.T) {
+	var log strings.Builder
+	source := &said{err: errors.New("permission denied for table relay_lanes")}
+	g := &backlogGauge{source: source, quota: 1000, log: slog.New(slog.NewTextHandler(&log, nil))}
+	for i, step := range []struct {
+		err    error
+		status string
+		logged string // since the step before
+	}{
+		{source.err, eventapi.StatusOK, ""},
+		{source.err, eventapi.StatusOK, ""},
+		{source.err, eventapi.StatusWarning, "level=WARN"},
+		{source.err, eventapi.StatusWarning, ""},
+		{nil, eventapi.StatusOK, "level=INFO"},
+		{source.err, eventapi.StatusOK, ""},
+		{nil, eventapi.StatusOK, ""},
+	} {
+		log.Reset()
+		source.err = step.err
+		g.ask(t.Context(), time.Minute)
+		shown, ok := g.dependency()
+		if !ok || shown.Status != step.status || strings.Contains(shown.Reason, "permission denied") != (step.status == eventapi.StatusWarning) || g.err() != nil {
+			t.Errorf("step %d: %+v", i, shown)
+		}
+		if got := log.String(); !strings.Contains(got, step.logged) || (got == "") != (step.logged == "") {
+			t.Errorf("step %d logs %q, want %q", i, got, step.logged)
+		}
+	}
+	log.Reset()
+	source.err = context.Canceled
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for range backlogUnknown {
+		g.ask(stopped, time.Minute)
+	}
+	if log.String() != "" {
+		t.Errorf("a service that stops says %s", log.String())
+	}
+}
