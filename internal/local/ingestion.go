@@ -43,7 +43,9 @@ func (i *ingestionComponent) run(ctx context.Context, say announcer) error {
 		return errNoDatabase
 	}
 	say.doing("connecting to PostgreSQL")
-	pool, err := postgres.Open(ctx, postgres.Config{DSN: url, Application: "gmctl ingestion"})
+	pool, err := postgres.Open(ctx, postgres.Config{
+		DSN: url, Application: "gmctl ingestion", MaxConns: postgres.Connections(ingestion.DefaultWriters),
+	})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,14 @@ func NewStore(pool *pgxpool.Pool, wake func()) *Store {
 	return &Store{pool: pool, wake: wake}
 }
 
+// keepers is how many keep the database of ingestion in shape, or look at it, again and
+// again: Maintain, Retain, KeepOutboxShort, and who reads the Schemas.
+const keepers = 4
+
+// Connections returns how many connections ingestion works with at the same time at most,
+// where so many writers have one each: with fewer, others would take theirs.
+func Connections(writers int) int32 { return int32(writers + ingestion.CallsAtOnce + keepers) }
+
 // attempts is how often a write that lost against another one is tried.
 const attempts = 3
 

@@ -45,7 +45,8 @@ const (
 )
 
 const (
-	backlogEvery = 2 * time.Second // the store is asked
+	backlogsAtOnce = 1               // who asks waits for the answer
+	backlogEvery   = 2 * time.Second // the store is asked
 	// backlogRetryAfter is how long a client that the quota refuses is asked to
 	// wait: a relay takes its time.
 	backlogRetryAfter = 15 * time.Second

@@ -15,9 +15,12 @@ import (
 // ErrOverloaded is the ErrUnavailable of a queue that is full.
 var ErrOverloaded = fmt.Errorf("%w: too many events wait already", ErrUnavailable)
 
+// DefaultWriters is how many writes run at the same time.
+const DefaultWriters = 4
+
 // CommitOptions bound a Committer. A zero field means its default.
 type CommitOptions struct {
-	Writers       int           // writes at the same time; 4
+	Writers       int           // writes at the same time; DefaultWriters
 	MaxGroup      int           // records in one write, unless one request has more; 2,000
 	MaxGroupBytes int           // bytes of the records in one write, unless one request has more; 4 MiB
 	MaxQueue      int           // records waiting before requests are refused; 20,000
@@ -28,7 +31,7 @@ type CommitOptions struct {
 }
 
 func (o CommitOptions) withDefaults() CommitOptions {
-	o.Writers = orDefault(o.Writers, 4)
+	o.Writers = orDefault(o.Writers, DefaultWriters)
 	o.MaxGroup = orDefault(o.MaxGroup, 2000)
 	o.MaxGroupBytes = orDefault(o.MaxGroupBytes, 4<<20)
 	o.MaxQueue = orDefault(o.MaxQueue, 20_000)

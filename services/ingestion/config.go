@@ -70,6 +70,10 @@ type Config struct {
 	Now      func() time.Time // time.Now
 }
 
+// CallsAtOnce is how many calls of Reader, Letters, Keys, Backlog and the Store's Ping the
+// service makes at the same time at most, in all: beside those of the writers.
+const CallsAtOnce = readsAtOnce + lettersAtOnce + keyring.CallsAtOnce + backlogsAtOnce + pingsAtOnce
+
 // Dependency is something besides the store without which the service is not ready.
 type Dependency struct {
 	Name string

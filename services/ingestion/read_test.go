@@ -187,7 +187,7 @@ func testReadStore(t *testing.T, a *readers) {
 	read(t, a.send(t, "GET", a.event, "", bearer(a.all)))
 }
 
-// Reads that hang leave places for events, and end with the deadline.
+// Reads that hang end with the deadline, and leave their places.
 func TestReadsWaitForTheirTurn(t *testing.T) {
 	a := serve(t, newContract(t), func(config *ingestion.Config) {
 		config.Reader, config.OpenHere, config.Deadline = config.Store.(ingestion.Reader), true, 200*time.Millisecond

@@ -4,14 +4,17 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
-// readyTimeout bounds one check of all dependencies.
-const readyTimeout = 2 * time.Second
+const (
+	readyTimeout = 2 * time.Second // bounds one check of all dependencies
+	pingsAtOnce  = 1               // pingOnce
+)
 
 // OpenAPI is the description of the API, an OpenAPI 3.1 document in JSON.
 //
@@ -26,9 +29,7 @@ func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) {
 
 // getReady answers GET /ready with the state of each dependency.
 func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
-	state := eventapi.State{Status: eventapi.StatusOK, Dependencies: s.ping(ctx)}
+	state := eventapi.State{Status: eventapi.StatusOK, Dependencies: s.pingOnce(r.Context())}
 	if backlog, ok := s.backlog.dependency(); ok {
 		state.Dependencies = append(state.Dependencies, backlog)
 	}
@@ -50,6 +51,17 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, status, state)
+}
+
+// pingOnce returns what ping finds, for all who ask while it does: who asks often must not
+// take the database from the events that come in.
+func (s *Server) pingOnce(ctx context.Context) []eventapi.Dependency {
+	found, _, _ := s.pinging.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout) // others wait for it too
+		defer cancel()
+		return s.ping(ctx), nil
+	})
+	return slices.Clone(found.([]eventapi.Dependency))
 }
 
 // ping checks all dependencies at the same time.

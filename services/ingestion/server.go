@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/ratelimit"
 	"github.com/gamemetrics/gmctl/pkg/event"
@@ -46,6 +48,7 @@ type Server struct {
 	stopping  atomic.Bool
 	lettering chan struct{} // has a place for each request that may keep letters now
 	reading   chan struct{} // has a place for each request that may read now
+	pinging   singleflight.Group
 }
 
 // New returns a server whose writers run. Run it once, or Close it.

@@ -26,6 +26,10 @@ const (
 	readTimeout = 2 * time.Second
 )
 
+// CallsAtOnce is how many calls of its source a ring makes at the same time at most: one
+// that reads the keys, and one that notes which were used.
+const CallsAtOnce = 2
+
 // Source is where the keys are kept.
 type Source interface {
 	// Keys returns all keys, valid or not.

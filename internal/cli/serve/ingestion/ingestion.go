@@ -98,7 +98,7 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.Int64Var(&opts.MaxBody, "max-body", eventapi.MaxBody, "`bytes` of the body of one event")
 	flags.Int64Var(&opts.MaxBatchBody, "max-batch-body", eventapi.MaxBatchBody, "`bytes` of the body of a batch")
 	flags.IntVar(&opts.MaxBatch, "max-batch", eventapi.MaxBatch, "`events` in a batch")
-	flags.IntVar(&opts.Writers, "writers", 4, "`writes` to PostgreSQL at the same time")
+	flags.IntVar(&opts.Writers, "writers", ingestion.DefaultWriters, "`writes` to PostgreSQL at the same time")
 	flags.IntVar(&opts.MaxQueue, "max-queue", 20_000, "`events` that may wait for a writer; more are answered 503")
 	flags.DurationVar(&opts.Deadline, "deadline", 5*time.Second, "how long storing may take before a request is answered 503")
 	flags.DurationVar(&opts.ShutdownGrace, "shutdown-grace", 15*time.Second, "how long requests in flight may take once told to stop")

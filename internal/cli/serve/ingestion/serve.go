@@ -15,10 +15,6 @@ import (
 	"github.com/gamemetrics/gmctl/services/ingestion"
 )
 
-// spareConnections are those of the pool beside one for each writer: for
-// readiness, partitions, migration, API keys and reading.
-const spareConnections = 6
-
 // memoryAtEase is up to how many MiB the service spares CPU: more than the queue may
 // hold, with the bodies that the requests came in.
 const memoryAtEase = 256
@@ -36,7 +32,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	}
 	defer tracer.Close(context.WithoutCancel(ctx))
 	pool, err := postgres.NewPool(ctx, postgres.Config{
-		DSN: o.DatabaseURL, Application: "gmctl-ingestion", MaxConns: int32(o.Writers) + spareConnections,
+		DSN: o.DatabaseURL, Application: "gmctl-ingestion", MaxConns: postgres.Connections(o.Writers),
 	})
 	if err != nil {
 		return err
