@@ -101,14 +101,14 @@ func PruneOutbox(ctx context.Context, pool *Pool) error {
 // that and than they were, and returns how large they are: room that is free in them is
 // used again.
 func ShrinkOutbox(ctx context.Context, pool *Pool, most, were int64) (are int64, err error) {
-	if err := pool.QueryRow(ctx, "SELECT pg_total_relation_size('outbox')").Scan(&are); err != nil {
+	if err := scanRow(ctx, pool, &are, "SELECT pg_total_relation_size('outbox')"); err != nil {
 		return were, Explain(err, pool.Config().ConnString())
 	}
 	if are <= max(most, were) {
 		return are, nil
 	}
 	var beyond *time.Time
-	if err := pool.QueryRow(ctx, outboxBeyond, most).Scan(&beyond); err != nil {
+	if err := scanRow(ctx, pool, &beyond, outboxBeyond, most); err != nil {
 		return were, Explain(err, pool.Config().ConnString())
 	}
 	if beyond == nil {
@@ -123,7 +123,7 @@ func ShrinkOutbox(ctx context.Context, pool *Pool, most, were int64) (are int64,
 func pruneOutbox(ctx context.Context, pool *Pool, before time.Time) error {
 	for {
 		var deleted int64
-		if err := pool.QueryRow(ctx, "SELECT prune_outbox($1, $2)", before, pruned).Scan(&deleted); err != nil {
+		if err := scanRow(ctx, pool, &deleted, "SELECT prune_outbox($1, $2)", before, pruned); err != nil {
 			return Explain(err, pool.Config().ConnString())
 		}
 		if deleted < pruned {

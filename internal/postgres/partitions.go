@@ -22,6 +22,8 @@ func EnsurePartitions(ctx context.Context, pool *pgxpool.Pool, timestamps []time
 	for i, at := range timestamps {
 		days[i] = at.UTC().Format(time.DateOnly)
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	_, err := pool.Exec(ctx, "SELECT ensure_events_partition(day) FROM (SELECT DISTINCT unnest($1::date[]) AS day ORDER BY day) days", days)
 	return err
 }

@@ -15,9 +15,15 @@ import (
 // of what runs here, so an answer that comes late is as good as none.
 const (
 	ConnectTimeout   = 5 * time.Second
+	PingTimeout      = 2 * time.Second  // of a connection that was idle, before it is used
 	StatementTimeout = 30 * time.Second // the server ends a statement that its client has forgotten
 	IdleInTxTimeout  = 60 * time.Second // an open transaction holds back the relay
 	HealthPeriod     = 10 * time.Second // how often idle connections are looked at
+
+	// answerTimeout is how long the answer to a statement is waited for in the
+	// background: the server may be gone without a word. Where it is there it ends the
+	// statement itself, or removes the files of a large day when that is done.
+	answerTimeout = StatementTimeout + time.Minute
 )
 
 // Config says which database to use, and how.
@@ -53,6 +59,9 @@ func NewPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	if parsed.ConnConfig.ConnectTimeout == 0 {
 		parsed.ConnConfig.ConnectTimeout = ConnectTimeout
 	}
+	if parsed.PingTimeout == 0 {
+		parsed.PingTimeout = PingTimeout
+	}
 	maps.Copy(parsed.ConnConfig.RuntimeParams, sessionSettings(cfg))
 	pool, err := pgxpool.NewWithConfig(ctx, parsed)
 	if err != nil {
@@ -73,6 +82,13 @@ func Open(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		return nil, Explain(err, cfg.DSN)
 	}
 	return pool, nil
+}
+
+// scanRow asks for the only row of a statement, within answerTimeout.
+func scanRow(ctx context.Context, pool *Pool, into any, statement string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return pool.QueryRow(ctx, statement, args...).Scan(into)
 }
 
 // sessionSettings are set when a connection is made, so that no default of the

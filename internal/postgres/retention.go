@@ -15,7 +15,7 @@ var oldestDay string
 // clockOf returns the time of the database. What is too old is not for the clock of
 // one replica to say: set wrong for a moment it would delete years.
 func clockOf(ctx context.Context, pool *pgxpool.Pool) (now time.Time, err error) {
-	err = pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+	err = scanRow(ctx, pool, &now, "SELECT clock_timestamp()")
 	return now, err
 }
 
@@ -25,7 +25,7 @@ func clockOf(ctx context.Context, pool *pgxpool.Pool) (now time.Time, err error)
 func DropPublished(ctx context.Context, pool *pgxpool.Pool, before time.Time) (dropped []time.Time, err error) {
 	for {
 		var day *time.Time
-		err := pool.QueryRow(ctx, "SELECT drop_published_day($1::date)", before.UTC().Format(time.DateOnly)).Scan(&day)
+		err := scanRow(ctx, pool, &day, "SELECT drop_published_day($1::date)", before.UTC().Format(time.DateOnly))
 		if err != nil || day == nil {
 			return dropped, err
 		}
@@ -74,7 +74,7 @@ func (s *Store) retain(ctx context.Context, keep time.Duration, told Retention) 
 		return err
 	}
 	var oldest *time.Time
-	if err := s.pool.QueryRow(ctx, oldestDay).Scan(&oldest); err != nil {
+	if err := scanRow(ctx, s.pool, &oldest, oldestDay); err != nil {
 		return err
 	}
 	if oldest != nil {

@@ -11,10 +11,11 @@ import (
 )
 
 // RefreshEvery is how soon a registry learns of a change; loadAgain, how soon it
-// asks again while it knows nothing.
+// asks again while it knows nothing; loadTimeout, how long it waits for an answer.
 const (
 	RefreshEvery = 2 * time.Second
 	loadAgain    = 200 * time.Millisecond
+	loadTimeout  = 10 * time.Second
 )
 
 // ErrNotLoaded says that the schemas were never read: what they demand is not known.
@@ -63,7 +64,9 @@ func (r *Registry) Run(ctx context.Context) {
 
 // Refresh reads the schemas once, and compiles those that are new.
 func (r *Registry) Refresh(ctx context.Context) error {
-	found, err := r.load(ctx)
+	loading, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	found, err := r.load(loading)
 	if err != nil {
 		return err
 	}

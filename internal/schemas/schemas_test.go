@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -184,4 +185,23 @@ func TestRegistryKeepsWhatItReadLast(t *testing.T) {
 	stored[0] = schemas.Schema{EventType: "purchase", Version: 3, Mode: schemas.Strict, Text: []byte(`nonsense`), CreatedAt: time.Unix(3, 0)}
 	refresh()
 	check(schemas.Off, 0)
+}
+
+// A store that does not answer is given up, and asked again.
+func TestRegistryOfASilentStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		r := schemas.NewRegistry(func(ctx context.Context) ([]schemas.Schema, error) {
+			if asked++; asked == 2 {
+				<-ctx.Done()
+			}
+			return nil, ctx.Err()
+		}, slog.New(slog.DiscardHandler))
+		running, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		r.Run(running)
+		if asked < 3 {
+			t.Errorf("in a minute it was asked %d times", asked)
+		}
+	})
 }
