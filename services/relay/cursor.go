@@ -157,7 +157,8 @@ func openLog(ctx context.Context, client *kgo.Client, topic string) (*topicLog, 
 	return log, nil
 }
 
-// stablePause is how long to wait for another transaction to end before looking again.
+// stablePause is how long to wait for another transaction to end, or for a broker that
+// gives nothing, before asking again.
 const stablePause = 20 * time.Millisecond
 
 // awaitStable returns when every transaction that wrote to the partition before
@@ -213,15 +214,33 @@ func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo
 				each(r)
 			}
 		}
-		if next <= offset { // nothing stands between offset and the end of the log
-			return nil
-		}
 		offset = next
 	}
 	return nil
 }
 
+// fetch returns what stands from an offset on that is less than end, and the offset behind
+// it. A broker answers with nothing while a quota holds the client back, or while it has
+// yet to learn how far the log of a lost leader went: it is asked again.
 func (p *partitionLog) fetch(ctx context.Context, offset int64) (kgo.FetchPartition, int64, error) {
+	for {
+		fetched, next, err := p.ask(ctx, offset)
+		if err != nil || next > offset {
+			return fetched, next, err
+		}
+		select {
+		case <-ctx.Done():
+			return kgo.FetchPartition{}, 0, &problem.Error{
+				What:  fmt.Sprintf("Kafka gives nothing of %s, partition %d, from offset %d on, where there is more", p.topic, p.partition, offset),
+				Cause: context.Cause(ctx),
+				Next:  "look whether a quota holds the relay's user back: kafka-configs.sh --describe --entity-type users",
+			}
+		case <-time.After(stablePause):
+		}
+	}
+}
+
+func (p *partitionLog) ask(ctx context.Context, offset int64) (kgo.FetchPartition, int64, error) {
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxBytes, request.MinBytes = 8<<20, 0
 	if !p.raw {

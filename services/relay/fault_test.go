@@ -59,6 +59,45 @@ func TestFaultsOfTheBroker(t *testing.T) {
 	}
 }
 
+// A broker whose quota the relay has used up answers with nothing, and so does one that
+// does not know yet how far the log goes: that is not where the cursors end.
+func TestABrokerGivesNothingForAWhile(t *testing.T) {
+	cluster, cfg := broker(t)
+	source := newMemory()
+	source.add(50)
+	r := start(t, relay.Config{Source: source, Kafka: cfg, Batch: 10})
+	r.awaitPublished(t, source)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	source.add(50)
+	var asked atomic.Int64
+	cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		times := asked.Add(1)
+		if times > 4 {
+			return nil, nil, false
+		}
+		nothing := request.ResponseKind().(*kmsg.FetchResponse)
+		nothing.ThrottleMillis = 10
+		if times%2 == 0 {
+			nothing.ThrottleMillis = 0
+			for _, of := range request.(*kmsg.FetchRequest).Topics {
+				topic := kmsg.NewFetchResponseTopic()
+				topic.Topic, topic.TopicID = of.Topic, of.TopicID
+				partition := kmsg.NewFetchResponseTopicPartition()
+				partition.Partition = of.Partitions[0].Partition
+				topic.Partitions = append(topic.Partitions, partition)
+				nothing.Topics = append(nothing.Topics, topic)
+			}
+		}
+		return nothing, nil, true
+	})
+	r = start(t, relay.Config{Source: source, Kafka: cfg, Batch: 10})
+	r.awaitPublished(t, source)
+	audit(t, source.events, published(t, cfg, topics.EventsRaw))
+}
+
 // network stands between the broker and its clients, and loses answers.
 type network struct {
 	loseNext atomic.Bool   // the next answer is lost, with its connection
