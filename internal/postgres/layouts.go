@@ -19,8 +19,6 @@ var (
 	lockLayouts string
 	//go:embed queries/layouts_add.sql
 	addLayout string
-	//go:embed queries/layouts_move.sql
-	moveLayouts string
 	//go:embed queries/lanes_forget.sql
 	forgetLanes string
 	//go:embed queries/lanes_past.sql
@@ -51,33 +49,21 @@ func (s *Source) Layouts(ctx context.Context) ([]relay.Layout, error) {
 	return layouts, nil
 }
 
-// SetLanes implements relay.Shared.
+// SetLanes implements relay.Shared. It takes the lock by a statement of its own: what comes
+// behind it sees what the one before has changed.
 func (s *Source) SetLanes(ctx context.Context, lanes int) (changed bool, err error) {
-	rows, err := s.changeLayouts(ctx, addLayout, s.stream, lanes)
-	return rows > 0, err
-}
-
-// Postpone implements relay.Shared.
-func (s *Source) Postpone(ctx context.Context, from relay.Position) error {
-	_, err := s.changeLayouts(ctx, moveLayouts, s.stream, from.Xid, from.Seq)
-	return err
-}
-
-// changeLayouts takes the lock by a statement of its own: what comes behind it sees
-// what the one before has changed.
-func (s *Source) changeLayouts(ctx context.Context, change string, args ...any) (rows int64, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockLayouts); err != nil {
 			return err
 		}
-		done, err := tx.Exec(ctx, change, args...)
-		rows = done.RowsAffected()
+		done, err := tx.Exec(ctx, addLayout, s.stream, lanes)
+		changed = done.RowsAffected() > 0
 		return err
 	})
 	if err != nil {
-		return 0, s.explain(err)
+		return false, s.explain(err)
 	}
-	return rows, nil
+	return changed, nil
 }
 
 // Forget implements relay.Shared.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // farBehind is how many events of other lanes a lane reads before it says so in
@@ -58,7 +56,7 @@ func (s *session) finish(ctx context.Context, end Position, published bool) erro
 	case published:
 		return errAgain
 	case s.found && end.Before(s.at):
-		return s.overrun(ctx, end)
+		return lostLayout(fmt.Errorf("%w: lane %s has published up to %s, and its layout ends at %s", ErrHistory, s.relay.cfg.Lane, s.at, end))
 	}
 	if err := s.publish(ctx, batch{reach: Reach{At: end}, ends: true}); err != nil {
 		return err
@@ -66,33 +64,10 @@ func (s *session) finish(ctx context.Context, end Position, published bool) erro
 	return errLaneDone
 }
 
-// overrun has the next layout begin later: a relay that knows of no layouts has
-// published events behind its beginning. That is sound, since no lane of it has
-// begun: the last cursor of this one is missing. From then on there is no such relay,
-// it could not read that cursor. Whoever writes that cursor has postponed the layout
-// before; one that was frozen here meanwhile finds it elsewhere, and moves nothing.
-func (s *session) overrun(ctx context.Context, end Position) error {
-	r := s.relay
-	if r.cfg.place.Epoch > 0 {
-		return lostLayout(fmt.Errorf("%w: lane %s has published up to %s, and its layout ends at %s", ErrHistory, r.cfg.Lane, s.at, end))
-	}
-	r.cfg.Log.Warn("a relay of an older version has published events of the next layout, which begins later for that", "end", end.String(), "published", s.at.String())
-	if err := r.cfg.place.group.source.Postpone(ctx, end); err != nil {
-		return err
-	}
-	return errAgain
-}
-
 // done returns errLaneDone for a lane's last cursor, if the database has the layout
 // that begins there.
 func (s *session) done(ctx context.Context, last *Cursor) error {
 	r := s.relay
-	if r.cfg.place == nil {
-		return &problem.Error{
-			What:  fmt.Sprintf("lane %s has ended at %s: other lanes publish what is behind it", r.cfg.Lane, last.Position),
-			Cause: ErrHistory, Next: "run gmctl serve relay without --lane",
-		}
-	}
 	layouts, err := r.cfg.place.group.source.Layouts(ctx)
 	if err != nil {
 		return err

@@ -388,19 +388,11 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	if len(missing) > 0 {
 		return missing, nil
 	}
-	// The boundary may have moved before it was reached (Postpone), not since.
-	if layouts, err = source.Layouts(ctx); err != nil {
-		return nil, err
-	}
-	if _, own, _, err = neighbours(layouts, p.Epoch); err != nil {
-		return nil, lostLayout(err)
-	}
 	for _, end := range ends {
 		if end != own.From {
 			return nil, lostLayout(fmt.Errorf("%w: layout %d begins at %s, the one before has ended at %s", ErrHistory, p.Epoch, own.From, end))
 		}
 	}
-	p.from = own.From
 	return nil, nil
 }
 

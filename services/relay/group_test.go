@@ -65,16 +65,16 @@ func (s *shop) lanes(n int) {
 func (s *shop) finishes(g *runningGroup) {
 	s.t.Helper()
 	events := stored(s.t, s.dsn)
-	var last relay.Position
+	layouts, err := s.source.Layouts(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	newest := layouts[len(layouts)-1]
+	last := events[len(events)-1].Position
+	if last.Before(newest.From) {
+		last = newest.From
+	}
 	done := func() bool {
-		layouts, err := s.source.Layouts(s.t.Context()) // the newest may begin later than it did
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		newest := layouts[len(layouts)-1]
-		if last = events[len(events)-1].Position; last.Before(newest.From) {
-			last = newest.From
-		}
 		lanes := g.Lanes()
 		return len(lanes) == newest.Lanes && !slices.ContainsFunc(lanes, func(l relay.LaneStatus) bool {
 			return l.State != relay.Running || l.Cursor != last
@@ -290,91 +290,6 @@ func TestLanesOfAnAdoptedDatabase(t *testing.T) {
 			}
 		})
 	}
-}
-
-// passAChange has a relay that knows of no layouts publish 20 events past a change to 4
-// lanes.
-func (s *shop) passAChange(cfg kafka.Config) {
-	s.t.Helper()
-	s.write(5)
-	old := s.relay(cfg)
-	await(s.t, "it works", func() bool { return old.Status().Published == 5 })
-	s.lanes(4)
-	s.write(20)
-	await(s.t, "it has gone on", func() bool { return old.Status().Published == 25 })
-	if err := old.stop(); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// A relay that knows of no layouts publishes past a change; the next one that does
-// has the new lanes begin behind it. When they have begun, it can no longer.
-func TestARelayThatKnowsOfNoLayouts(t *testing.T) {
-	_, cfg := broker(t)
-	s := openShop(t)
-	s.passAChange(cfg)
-	s.write(20)
-	g := s.group(cfg)
-	s.auditGroup(g, cfg)
-	old := s.relay(cfg)
-	if err := endOf(t, 30*time.Second, old.ended, old.Status); !errors.Is(err, relay.ErrHistory) {
-		t.Errorf("it ended with %v", err)
-	}
-	s.write(20)
-	s.auditGroup(g, cfg)
-}
-
-// frozenBefore is a source whose layouts are postponed late, and whose lanes are anyone's.
-type frozenBefore struct {
-	relay.Shared
-	reached, thaw, done chan struct{}
-}
-
-func (f frozenBefore) Claim(_ context.Context, c relay.Claim) (string, error) { return c.Holder, nil }
-
-func (f frozenBefore) Postpone(ctx context.Context, from relay.Position) error {
-	close(f.reached)
-	<-f.thaw
-	defer close(f.done)
-	return f.Shared.Postpone(ctx, from)
-}
-
-// A relay is frozen before it has the new lanes begin later, since an old one has gone
-// past their beginning. Another one does that, and they begin: they stay where they are.
-func TestARelayThatWasFrozenMovesNoLayout(t *testing.T) {
-	_, cfg := broker(t)
-	s := openShop(t)
-	s.passAChange(cfg)
-	frozen := frozenBefore{s.source, make(chan struct{}), make(chan struct{}), make(chan struct{})}
-	zombie := startGroup(t, frozen, relay.Config{Kafka: cfg, Batch: 50, Lease: time.Second})
-	select {
-	case <-frozen.reached:
-	case <-time.After(30 * time.Second):
-		close(frozen.thaw)
-		t.Fatalf("it does not come to where it is frozen: %+v", zombie.Lanes())
-	}
-	g := s.group(cfg)
-	s.finishes(g)
-	if err := g.stop(); err != nil {
-		t.Error(err)
-	}
-	began, err := s.source.Layouts(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write(20)
-	close(frozen.thaw)
-	<-frozen.done
-	if now, err := s.source.Layouts(t.Context()); err != nil || !slices.Equal(now, began) {
-		t.Errorf("the layouts are %v, and were %v (%v)", now, began, err)
-	}
-	if b, err := s.store.Backlog(t.Context()); err != nil || b.Events != 20 {
-		t.Errorf("the backlog is %+v, want 20 events (%v)", b, err)
-	}
-	if err := zombie.stop(); err != nil {
-		t.Error(err)
-	}
-	s.auditGroup(s.group(cfg), cfg)
 }
 
 // The database lacks a change of the lanes that Kafka knows of.

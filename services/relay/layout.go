@@ -57,9 +57,6 @@ type Shared interface {
 	SetLanes(ctx context.Context, lanes int) (changed bool, err error)
 	// Part returns what a lane has, and when it ends.
 	Part(p Part) Source
-	// Postpone has all layouts but the first begin now, if the second one begins at from:
-	// whoever asks late, after another one has postponed them, would move what has begun.
-	Postpone(ctx context.Context, from Position) error
 	// Join says that a member shares the lanes, for so long; with 0 that it no longer
 	// does. It returns all who do, in an order that is the same for each of them.
 	Join(ctx context.Context, member string, lasts time.Duration) ([]string, error)
