@@ -68,11 +68,12 @@ func cursorKey(database, lane string) string { return database + "/" + lane }
 // A relay alone on the topic finds its cursor within the last three.
 const firstWindow = 64
 
-// readCursor returns the last committed cursor under key, nil if there is none.
-// The caller's transactional id must have been initialised before: then no
-// transaction of an earlier relay is open, and what is read is final.
+// readCursor returns the last committed cursor under key, nil if there is none. That takes
+// as long as the topic is long where there is none, or an old one. The caller's
+// transactional id must have been initialised before: then no transaction of an earlier
+// relay is open, and what is read is final.
 func readCursor(ctx context.Context, client *kgo.Client, key string) (*Cursor, error) {
-	log, err := openLog(ctx, client, topics.RelayCursor)
+	log, err := openStable(ctx, client, topics.RelayCursor, startTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +93,6 @@ func readCursor(ctx context.Context, client *kgo.Client, key string) (*Cursor, e
 // lastCursor looks for the last record under key, backward in growing windows:
 // the topic may be long if its cleaner is behind, and the record is near its end.
 func (p *partitionLog) lastCursor(ctx context.Context, key string) (*Cursor, error) {
-	if err := p.awaitStable(ctx); err != nil {
-		return nil, err
-	}
 	var found *kgo.Record
 	err := p.backward(ctx, func(r *kgo.Record) bool {
 		if string(r.Key) == key {
@@ -157,6 +155,23 @@ func openLog(ctx context.Context, client *kgo.Client, topic string) (*topicLog, 
 	return log, nil
 }
 
+// openStable opens the log of a topic when every transaction that has written to it has
+// ended. limit bounds that, and not the reading.
+func openStable(ctx context.Context, client *kgo.Client, topic string, limit time.Duration) (*topicLog, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	log, err := openLog(ctx, client, topic)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range log.partitions {
+		if err := p.awaitStable(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return log, nil
+}
+
 // stablePause is how long to wait for another transaction to end, or for a broker that
 // gives nothing, before asking again.
 const stablePause = 20 * time.Millisecond
@@ -194,7 +209,7 @@ func (p *partitionLog) awaitStable(ctx context.Context) error {
 func (p *partitionLog) backward(ctx context.Context, done func(*kgo.Record) bool) error {
 	for high, window := p.end, int64(firstWindow); high > p.start; window *= 8 {
 		low, last := max(p.start, high-window), false
-		if err := p.read(ctx, low, high, func(r *kgo.Record) { last = done(r) || last }); err != nil || last {
+		if _, err := p.read(ctx, low, high, func(r *kgo.Record) { last = done(r) || last }); err != nil || last {
 			return err
 		}
 		high = low
@@ -202,12 +217,13 @@ func (p *partitionLog) backward(ctx context.Context, done func(*kgo.Record) bool
 	return nil
 }
 
-// read calls each with every record in [low, high), in order.
-func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo.Record)) error {
+// read calls each with every record in [low, high), in order, and returns up to where that
+// is done: high, if there is no error.
+func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo.Record)) (int64, error) {
 	for offset := low; offset < high; {
 		fetched, next, err := p.fetch(ctx, offset)
 		if err != nil {
-			return err
+			return offset, err
 		}
 		for _, r := range fetched.Records {
 			if r.Offset < high {
@@ -216,13 +232,15 @@ func (p *partitionLog) read(ctx context.Context, low, high int64, each func(*kgo
 		}
 		offset = next
 	}
-	return nil
+	return high, nil
 }
 
 // fetch returns what stands from an offset on that is less than end, and the offset behind
 // it. A broker answers with nothing while a quota holds the client back, or while it has
-// yet to learn how far the log of a lost leader went: it is asked again.
+// yet to learn how far the log of a lost leader went: it is asked again, for startTimeout.
 func (p *partitionLog) fetch(ctx context.Context, offset int64) (kgo.FetchPartition, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	for {
 		fetched, next, err := p.ask(ctx, offset)
 		if err != nil || next > offset {

@@ -14,7 +14,7 @@ import (
 )
 
 // cursors are those of all lanes, as they stand in Kafka, for lanes that wait for
-// others. It reads what is new each time.
+// others. It reads what is new each time, the first time all that there is.
 type cursors struct {
 	kafka kafka.Config
 
@@ -27,16 +27,15 @@ type cursors struct {
 	err    error     // what came of it
 }
 
-// read returns the last committed record under each key. Many lanes may ask at the same
-// time: one answer is for all that wait for it. The map is the caller's to read; the
-// next call makes another.
-func (c *cursors) read(ctx context.Context, limit time.Duration) (map[string]*kgo.Record, error) {
+// read returns the last committed record under each key. gateRead bounds how long it waits
+// until no transaction is open, and not the reading: what was read of a long topic counts,
+// whatever ends it. Many lanes may ask at the same time: one answer is for all that wait
+// for it. The map is the caller's to read; the next call makes another.
+func (c *cursors) read(ctx context.Context) (map[string]*kgo.Record, error) {
 	asked := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tried.Before(asked) {
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
 		c.err = c.refresh(ctx)
 		c.tried = time.Now()
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -54,22 +53,20 @@ func (c *cursors) refresh(ctx context.Context) error {
 		}
 		c.client = client
 	}
-	log, err := openLog(ctx, c.client, topics.RelayCursor)
+	log, err := openStable(ctx, c.client, topics.RelayCursor, gateRead)
 	if err != nil {
 		return err
 	}
-	latest := make(map[string]*kgo.Record)
 	for _, p := range log.partitions {
-		if err := p.awaitStable(ctx); err != nil {
-			return err
-		}
 		if c.id != p.id || p.end < c.ends[p.partition] { // made anew
 			c.id, c.ends, c.latest = p.id, make(map[int32]int64), nil
 		}
 	}
+	latest := make(map[string]*kgo.Record)
 	maps.Copy(latest, c.latest)
+	c.latest = latest
 	for _, p := range log.partitions {
-		err := p.read(ctx, max(p.start, c.ends[p.partition]), p.end, func(r *kgo.Record) {
+		c.ends[p.partition], err = p.read(ctx, max(p.start, c.ends[p.partition]), p.end, func(r *kgo.Record) {
 			key := string(r.Key)
 			if known := latest[key]; known == nil || supersedes(r, known) {
 				latest[key] = &kgo.Record{Value: r.Value, Partition: r.Partition, Offset: r.Offset}
@@ -79,10 +76,6 @@ func (c *cursors) refresh(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, p := range log.partitions {
-		c.ends[p.partition] = p.end
-	}
-	c.latest = latest
 	return nil
 }
 

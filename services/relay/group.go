@@ -17,9 +17,10 @@ import (
 // it, and has its own position and transactional id.
 //
 // Lanes of a layout publish when all of the layout before have written their last
-// cursor. Whether they have is asked in Kafka, of any lane that has no cursor yet; the
-// lanes that it waits for are worked too. So a Group that starts in the midst of a
-// change, or with an empty Kafka, takes the layouts in order, and else works the newest.
+// cursor, or when they have a cursor of their own. Both are read in Kafka, the whole topic
+// once and then what is new; the lanes that one waits for are worked too. So a Group that
+// starts in the midst of a change, or with an empty Kafka, takes the layouts in order, and
+// else works the newest.
 type Group struct {
 	cfg     Config
 	source  Shared
@@ -306,8 +307,9 @@ type place struct {
 const (
 	// gatePause is how long a lane waits before it asks again for the layout before.
 	gatePause = 50 * time.Millisecond
-	// gateRead bounds one such question. It may be a killed lane of that layout whose
-	// open transaction holds up the answer, and which is then worked again.
+	// gateRead bounds how long one such question waits for open transactions. It may be a
+	// killed lane of that layout whose own holds up the answer, and which is then worked
+	// again.
 	gateRead = time.Second
 )
 
@@ -346,14 +348,14 @@ func (p *place) await(ctx context.Context, r *Relay) error {
 // look sets from and clear, and returns the lanes that have yet to finish; with
 // errNoCursors those that may be why it is not known.
 func (p *place) look(ctx context.Context) (missing []Part, err error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	asking, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	source := p.group.source
-	database, err := source.Database(ctx)
+	database, err := source.Database(asking)
 	if err != nil {
 		return nil, err
 	}
-	layouts, err := source.Layouts(ctx)
+	layouts, err := source.Layouts(asking)
 	if err != nil {
 		return nil, err
 	}
@@ -365,7 +367,7 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 	if before == nil {
 		return nil, nil
 	}
-	known, err := p.group.cursors.read(ctx, gateRead)
+	known, err := p.group.cursors.read(ctx)
 	if err != nil {
 		return p.suspects(ctx, *before, next), fmt.Errorf("%w: %w", errNoCursors, err)
 	}
@@ -401,6 +403,8 @@ func (p *place) look(ctx context.Context) (missing []Part, err error) {
 // have as well: of many past layouts not all are begun anew because Kafka is slow.
 func (p *place) suspects(ctx context.Context, before Layout, next *Layout) []Part {
 	if next != nil {
+		ctx, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
 		note, err := p.group.source.Noted(ctx, p.Lane())
 		if err == nil && !note.Published.Before(next.From) {
 			return nil

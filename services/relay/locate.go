@@ -66,6 +66,8 @@ func (r *Relay) noted(ctx context.Context) (Note, error) {
 	if r.cfg.Lanes == nil {
 		return Note{}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	return r.cfg.Lanes.Noted(ctx, r.cfg.Lane)
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// startTimeout bounds what a session does before its first batch.
+	// startTimeout bounds each thing that a session does before its first batch.
 	startTimeout   = 20 * time.Second
 	publishTimeout = 20 * time.Second // bounds one transaction
 	// stopGrace is how long a relay that is asked to stop may still take to
@@ -102,14 +102,17 @@ func (r *Relay) connect(ctx context.Context) (*session, error) {
 
 // start finds out where to publish from.
 func (s *session) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	note, err := s.relay.noted(ctx)
 	if err != nil {
 		return err
 	}
-	cursor, err := s.resume(ctx)
+	cursor, err := readCursor(ctx, s.client, s.key)
 	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := s.check(ctx, cursor); err != nil {
 		return err
 	}
 	why, err := s.locate(ctx, cursor, note)
@@ -153,16 +156,15 @@ func (s *session) fence(ctx context.Context) error {
 	return s.settle(ctx)
 }
 
-// resume returns the cursor to go on from.
-func (s *session) resume(ctx context.Context) (*Cursor, error) {
-	cursor, err := readCursor(ctx, s.client, s.key)
-	if err != nil || cursor == nil {
-		return nil, err
+// check reports why the lane does not go on from its cursor; nil: it does.
+func (s *session) check(ctx context.Context, cursor *Cursor) error {
+	if cursor == nil {
+		return nil
 	}
 	if err := s.relay.cfg.Source.Verify(ctx, *cursor); err != nil || !cursor.Last {
-		return cursor, err
+		return err
 	}
-	return nil, s.done(ctx, cursor)
+	return s.done(ctx, cursor)
 }
 
 // needed are the topics that the relay writes to.
