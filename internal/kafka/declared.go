@@ -19,6 +19,13 @@ import (
 // BrokerDefaultReplication leaves the number of replicas to the cluster.
 const BrokerDefaultReplication int16 = -1
 
+// Kafka compacts no segment that is written to, of up to 1 GiB, and keeps the markers of
+// transactions for a day: of those of a busy relay a few GB.
+const (
+	briefSegment = 16 << 20         // bytes
+	briefMarkers = 10 * time.Minute // see hanging.go of the relay, which looks for them
+)
+
 // TopicConfigs are the topic settings that t declares, in Kafka's own names.
 // With three or more replicas a write needs all but one of them, so that an
 // acknowledged record survives the loss of a broker.
@@ -26,6 +33,10 @@ func TopicConfigs(t topics.Topic, replication int16) map[string]string {
 	configs := make(map[string]string)
 	if t.Compacted {
 		configs["cleanup.policy"] = "compact"
+	}
+	if t.Brief {
+		configs["segment.bytes"] = strconv.Itoa(briefSegment)
+		configs["delete.retention.ms"] = strconv.FormatInt(briefMarkers.Milliseconds(), 10)
 	}
 	if t.Retention > 0 {
 		configs["retention.ms"] = strconv.FormatInt(t.Retention.Milliseconds(), 10)

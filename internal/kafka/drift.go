@@ -30,7 +30,8 @@ func Drift(ctx context.Context, client *kgo.Client, declared []topics.Topic) ([]
 	if len(there) == 0 {
 		return nil, nil
 	}
-	settings, err := TopicSettings(ctx, client, names(there), "retention.ms", "cleanup.policy")
+	compared := []string{"cleanup.policy", "retention.ms", "segment.bytes", "delete.retention.ms"}
+	settings, err := TopicSettings(ctx, client, names(there), compared...)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func Drift(ctx context.Context, client *kgo.Client, declared []topics.Topic) ([]
 		}
 		wanted := map[string]string{"cleanup.policy": "delete"}
 		maps.Copy(wanted, TopicConfigs(t, BrokerDefaultReplication))
-		for _, name := range []string{"cleanup.policy", "retention.ms"} {
+		for _, name := range compared {
 			actual, known := settings[t.Name][name]
 			if want, declared := wanted[name]; declared && known && actual.Value != want {
 				all = append(all, Difference{t.Name, name, want, actual.Value})

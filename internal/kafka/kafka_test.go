@@ -197,6 +197,9 @@ func TestDriftTellsEveryDifference(t *testing.T) {
 	if err := cluster.CreateTopic(topics.Notifications, 5, map[string]string{"retention.ms": "1000", "cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)
 	}
+	if err := cluster.CreateTopic(topics.RelayCursor, 1, map[string]string{"cleanup.policy": "compact"}); err != nil { // as of before it was Brief
+		t.Fatal(err)
+	}
 	drift, err := kafka.Drift(t.Context(), session.Client, topics.All())
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +208,8 @@ func TestDriftTellsEveryDifference(t *testing.T) {
 		{Topic: topics.Notifications, Setting: "partitions", Wanted: "3", Actual: "5"},
 		{Topic: topics.Notifications, Setting: "cleanup.policy", Wanted: "delete", Actual: "compact"},
 		{Topic: topics.Notifications, Setting: "retention.ms", Wanted: "259200000", Actual: "1000"},
+		{Topic: topics.RelayCursor, Setting: "segment.bytes", Wanted: "16777216", Actual: "104857600"},
+		{Topic: topics.RelayCursor, Setting: "delete.retention.ms", Wanted: "600000", Actual: "86400000"},
 	}
 	if diff := cmp.Diff(want, drift); diff != "" {
 		t.Error(diff)

@@ -46,7 +46,10 @@ type Topic struct {
 	Partitions  int32
 	Retention   time.Duration // 0 keeps the broker's default
 	Compacted   bool
-	Internal    bool // no data of games: no smoke test, hidden by default
+	// Brief is set on a compacted topic that is read from its start: it is compacted when
+	// it has a few MiB, and the markers of its transactions go soon.
+	Brief    bool
+	Internal bool // no data of games: no smoke test, hidden by default
 }
 
 // All returns every topic of the platform, the internal ones last.
@@ -60,7 +63,7 @@ func All() []Topic {
 		{Name: UserActions, Description: "actions of players outside a game session", Partitions: 6, Retention: 7 * day},
 		{Name: Recommendations, Description: "recommendations made for players", Partitions: 3, Retention: 3 * day},
 		{Name: Erasures, Description: "players whose data was erased, for all who keep a copy of it", Partitions: 3, Compacted: true, Internal: true},
-		{Name: RelayCursor, Description: "how far the relay has published", Partitions: 1, Compacted: true, Internal: true},
+		{Name: RelayCursor, Description: "how far the relay has published", Partitions: 1, Compacted: true, Brief: true, Internal: true},
 		{Name: DeadLetterState, Description: "which dead letters were replayed or discarded", Partitions: 1, Compacted: true, Internal: true},
 	}
 }
