@@ -2,11 +2,13 @@ package relay_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/kafka/deadletters"
@@ -87,6 +89,33 @@ func TestServeTheOutbox(t *testing.T) {
 	if err != nil || tombstones != 1 || told != 1 {
 		t.Errorf("%d tombstones, told %d times: %v", tombstones, told, err)
 	}
+}
+
+// The relay of the outbox cannot begin, beside one of the events that publishes.
+func TestServeTellsWhatIsWrongWithTheOutbox(t *testing.T) {
+	dsn, address := database(t, 3), testkafka.Fake(t)
+	source, err := postgres.NewOutbox(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	from, err := source.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kafka.NewClient(kafka.Config{Brokers: []string{address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topics.RelayCursor, Key: []byte(from.ID + "/" + postgres.OutboxLane), Value: []byte("?")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	s := command.Start(t, "--database-url", dsn, "--brokers", address)
+	serve.Eventually(t, "it is told", func() bool {
+		status, body := s.Get(t, "/ready")
+		return status == 200 && strings.HasPrefix(body, "active: ") && strings.Contains(body, "\noutbox: the relay's cursor in gmctl.relay.cursor") && strings.Contains(body, "\nnext: look at it")
+	})
 }
 
 func keep(t *testing.T, pool *pgxpool.Pool, from, to int) {

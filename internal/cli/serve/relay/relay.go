@@ -44,7 +44,8 @@ exactly once for consumers that read committed records, in commit order.
   GET /health    200 while the process serves
   GET /ready     200 when events are being published, or another relay of the
                  lane is there to do it; else 503 with the reason. It names a
-                 transaction that is open and holds events back
+                 transaction that is open and holds events back, and says
+                 why the outbox is not published
   GET /metrics   Prometheus
   GET /debug/pprof/
                  the profiles of Go: let only those who run it reach the relay

@@ -16,6 +16,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/kafka"
 	"github.com/gamemetrics/gmctl/internal/postgres"
+	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/profiles"
 	"github.com/gamemetrics/gmctl/internal/tracing"
 	"github.com/gamemetrics/gmctl/services/relay"
@@ -63,7 +64,7 @@ func (o *Options) serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(service, registry), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: handler(service, outbox, registry), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -147,7 +148,7 @@ func (o *Options) adopt(ctx context.Context, cfg postgres.Config, cursorLost boo
 	return postgres.Adopt(ctx, pool, postgres.Adoption(o.Adopt))
 }
 
-func handler(service publisher, registry *prometheus.Registry) http.Handler {
+func handler(service publisher, outbox *relay.Relay, registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
@@ -155,13 +156,13 @@ func handler(service publisher, registry *prometheus.Registry) http.Handler {
 		switch status.State {
 		case relay.Running:
 			fmt.Fprintln(w, "active: publishing, at", status.Cursor)
-			if p := status.Held; p != nil {
-				fmt.Fprintf(w, "%s\nnext: %s\n", p, p.Next)
-			}
+			tell(w, "", status.Held)
+			tell(w, "outbox: ", outbox.Status().Problem)
 			tellLanes(w, service)
 			return
 		case relay.Waiting:
 			fmt.Fprintln(w, "waiting: the lanes have changed, and", status.Active, "of the layout before has yet to finish")
+			tell(w, "outbox: ", outbox.Status().Problem)
 			tellLanes(w, service)
 			return
 		case relay.Standby:
@@ -170,14 +171,23 @@ func handler(service publisher, registry *prometheus.Registry) http.Handler {
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintln(w, status.State)
-		if p := status.Problem; p != nil {
-			fmt.Fprintf(w, "%s\nnext: %s\n", p, p.Next)
-		}
+		tell(w, "", status.Problem)
 		tellLanes(w, service)
 	})
 	profiles.Handle(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
+}
+
+// tell writes what is wrong with something; nil: nothing is.
+func tell(w io.Writer, what string, p *problem.Error) {
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s%s\n", what, p)
+	if p.Next != "" {
+		fmt.Fprintln(w, "next:", p.Next)
+	}
 }
 
 // tellLanes writes a line for each lane, where there are several.
