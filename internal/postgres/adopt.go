@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	_ "embed"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -60,16 +61,17 @@ func Adopt(ctx context.Context, pool *pgxpool.Pool, what Adoption) error {
 }
 
 // AdoptLane says where a lane goes on whose cursor Kafka has lost; with the main
-// one those of all layouts, and the outbox. It touches no event, and needs no more than a service's role
+// one those of all layouts, and the outbox. A lane that a relay works on, whose claims hold
+// for lease, is left alone. It touches no event, and needs no more than a service's role
 // may. Its error is a *problem.Error.
-func AdoptLane(ctx context.Context, pool *pgxpool.Pool, lane string, what Adoption) error {
+func AdoptLane(ctx context.Context, pool *pgxpool.Pool, lane string, lease time.Duration, what Adoption) error {
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if lane == relay.DefaultLane {
 			if _, err := tx.Exec(ctx, adoptUnclaimed); err != nil {
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, adoptLane, lane, string(what))
+		_, err := tx.Exec(ctx, adoptLane, lane, string(what), lease)
 		return err
 	})
 	if err != nil {

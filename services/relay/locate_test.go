@@ -73,7 +73,7 @@ func openShopOn(t *testing.T, dsn string) *shop {
 	t.Cleanup(source.Close)
 	adopt := func(what postgres.Adoption) {
 		t.Helper()
-		if err := postgres.AdoptLane(t.Context(), pool, relay.DefaultLane, what); err != nil {
+		if err := postgres.AdoptLane(t.Context(), pool, relay.DefaultLane, time.Second, what); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,6 +148,22 @@ func TestALostCursorIsAdopted(t *testing.T) {
 			refused(t, s.relay(cfg)) // one adoption is for one loss
 		})
 	}
+}
+
+// Whoever held the lane has died, and then the database's clock was set back by an hour.
+func TestALostCursorIsAdoptedByAnEarlierClock(t *testing.T) {
+	_, cfg := broker(t)
+	s := openShop(t)
+	s.write(20)
+	s.publish(cfg)
+	remake(t, cfg, topics.RelayCursor)
+	pool, _ := storeOn(t, s.dsn)
+	if _, err := pool.Exec(t.Context(), "UPDATE relay_lanes SET holder = 'dead', held_until = now() + interval '1 hour'"); err != nil {
+		t.Fatal(err)
+	}
+	s.adopt(postgres.AdoptNoted)
+	s.write(1)
+	s.audited(cfg)
 }
 
 // An adoption holds until something is published after it.

@@ -143,7 +143,7 @@ func (o *Options) adopt(ctx context.Context, cfg postgres.Config, cursorLost boo
 	}
 	defer pool.Close()
 	if cursorLost {
-		return postgres.AdoptLane(ctx, pool, o.Lane, postgres.Adoption(o.Adopt))
+		return postgres.AdoptLane(ctx, pool, o.Lane, o.Lease, postgres.Adoption(o.Adopt))
 	}
 	return postgres.Adopt(ctx, pool, postgres.Adoption(o.Adopt))
 }
