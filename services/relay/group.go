@@ -305,8 +305,10 @@ type place struct {
 }
 
 const (
-	// gatePause is how long a lane waits before it asks again for the layout before.
-	gatePause = 50 * time.Millisecond
+	// gatePause is how long a lane waits before it asks again for the layout before, at
+	// first and at last: a transaction that is open may hold many lanes up for long.
+	gatePause     = 50 * time.Millisecond
+	lastGatePause = time.Second
 	// gateRead bounds how long one such question waits for open transactions. It may be a
 	// killed lane of that layout whose own holds up the answer, and which is then worked
 	// again.
@@ -321,7 +323,8 @@ var errNoCursors = errors.New("the lanes' cursors cannot be read")
 // such a lane again reads it, and ends.
 func (p *place) await(ctx context.Context, r *Relay) error {
 	p.clear, p.from = true, Position{}
-	for answered := time.Now(); p.Epoch > 0; {
+	began := time.Now()
+	for answered := began; p.Epoch > 0; {
 		missing, err := p.look(ctx)
 		if len(missing) > 0 {
 			p.group.work(missing...) // also where Kafka does not say: one of them may be why
@@ -337,7 +340,7 @@ func (p *place) await(ctx context.Context, r *Relay) error {
 		if len(missing) > 0 {
 			r.waitingFor(missing[0].Lane())
 		}
-		wait(ctx, gatePause)
+		wait(ctx, min(max(time.Since(began)/32, gatePause), lastGatePause))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
