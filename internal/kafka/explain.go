@@ -35,7 +35,7 @@ func Explain(err error, cfg Config) *problem.Error {
 			return p
 		}
 	}
-	return &problem.Error{What: "Kafka at " + at(cfg) + " gave an error", Cause: err}
+	return &problem.Error{What: "Kafka at " + at(cfg) + " gave an error", Cause: err, Next: "if it does not pass look at the broker's log"}
 }
 
 // ExplainTopic is Explain for an error that has to do with one topic: the
@@ -107,7 +107,7 @@ func explainTLS(err error, cfg Config) *problem.Error {
 	if cfg.TLS == nil && isFirstReadEOF(err) && strings.Contains(err.Error(), "TLS missing") {
 		return &problem.Error{
 			What: "Kafka at " + at(cfg) + " closed the connection at once",
-			Next: "if this is a TLS port add --tls (and --tls-ca for a private CA); if it wants a login add --sasl-mechanism and --sasl-username",
+			Next: "look whether the broker is up; if it is, and this is a TLS port, add --tls (and --tls-ca for a private CA); if it wants a login add --sasl-mechanism and --sasl-username",
 		}
 	}
 	if host, ok := errors.AsType[x509.HostnameError](err); ok {
@@ -142,7 +142,7 @@ func explainSASL(err error, cfg Config) *problem.Error {
 	case errors.Is(err, kerr.IllegalSaslState):
 		return &problem.Error{What: "Kafka at " + at(cfg) + " expected no login, or another one", Next: "leave the --sasl flags out, or use the port of the broker's SASL listener"}
 	case cfg.SASL == nil && isFirstReadEOF(err):
-		return &problem.Error{What: "Kafka at " + at(cfg) + " closed the connection on the first request", Next: "it probably wants a login: add --sasl-mechanism and --sasl-username, and --tls if the listener is SASL_SSL"}
+		return &problem.Error{What: "Kafka at " + at(cfg) + " closed the connection on the first request", Next: "look whether the broker is up; if it is it probably wants a login: add --sasl-mechanism and --sasl-username, and --tls if the listener is SASL_SSL"}
 	case cfg.SASL != nil && errors.Is(err, io.EOF):
 		return &problem.Error{What: "Kafka at " + at(cfg) + " closed the connection during the login", Next: "check the user's name and password, that this port is the SASL listener, and whether it wants --tls"}
 	}
@@ -168,7 +168,7 @@ func explainTimeout(err error, cfg Config) *problem.Error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrRecordTimeout) || (ok && timeout.Timeout()) {
 		return &problem.Error{
 			What: "Kafka at " + at(cfg) + " did not answer in time",
-			Next: "check the broker's health and load; if it is only slow give a longer --timeout",
+			Next: "check the broker's health and load, and the network up to it",
 		}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {

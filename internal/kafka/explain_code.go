@@ -85,8 +85,8 @@ func codeMeanings() []codeMeaning {
 		},
 		{
 			[]*kerr.Error{kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress},
-			"the group coordinator of Kafka at %s is not available",
-			"wait until the brokers are up; the topic __consumer_offsets needs a leader",
+			"the coordinator, of a consumer group or of transactions, is not available in Kafka at %s",
+			"wait until the brokers are up; the topics __consumer_offsets, for groups, and __transaction_state, for transactions, need a leader",
 		},
 		{
 			[]*kerr.Error{kerr.KafkaStorageError},
@@ -102,6 +102,11 @@ func codeMeanings() []codeMeaning {
 			[]*kerr.Error{kerr.ProducerFenced, kerr.InvalidProducerEpoch},
 			"another producer has taken over the transactional id in Kafka at %s",
 			"stop this one: only the newest may write",
+		},
+		{
+			[]*kerr.Error{kerr.ConcurrentTransactions, kerr.InvalidTxnState, kerr.TransactionAbortable, kerr.InvalidProducerIDMapping, kerr.UnknownProducerID, kerr.OutOfOrderSequenceNumber},
+			"Kafka at %s did not carry out a transaction",
+			"if it does not pass by itself look at the broker's log, and whether __transaction_state has a leader",
 		},
 		{
 			[]*kerr.Error{kerr.UnsupportedVersion},

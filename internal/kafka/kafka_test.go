@@ -115,10 +115,13 @@ func TestExplain(t *testing.T) {
 		{kerr.LeaderNotAvailable, cfg, "has no leader", "describe TOPIC"},
 		{kerr.NotEnoughReplicas, cfg, "too few replicas", "min.insync.replicas"},
 		{fmt.Errorf("%w, last err: %w", kgo.ErrRecordTimeout, kerr.NotEnoughReplicas), cfg, "too few replicas", "min.insync.replicas"},
-		{context.DeadlineExceeded, cfg, "did not answer in time", "--timeout"},
+		{kerr.NotCoordinator, cfg, "of a consumer group or of transactions", "__transaction_state"},
+		{kerr.InvalidTxnState, cfg, "did not carry out a transaction", "the broker's log"},
+		{&kgo.ErrFirstReadEOF{}, cfg, "closed the connection", "look whether the broker is up"},
+		{context.DeadlineExceeded, cfg, "did not answer in time", "health and load"},
 		{errors.New("first bytes appear to be a tls alert record"), cfg, "speaks TLS", "--tls"},
 		{errors.New("the beginning of an HTTP response"), cfg, "speaks HTTP", "9092"},
-		{errors.New("something new"), cfg, "gave an error", ""},
+		{errors.New("something new"), cfg, "gave an error", "the broker's log"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			got := kafka.Explain(fmt.Errorf("wrapped: %w", c.err), c.cfg)
