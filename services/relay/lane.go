@@ -102,7 +102,7 @@ func (r *Relay) turn(ctx context.Context) (progressed bool, err error) {
 	case errors.Is(cause, errLaneLost):
 		r.cfg.Log.Warn("another relay has taken the lane", "lane", r.cfg.Lane)
 		return progressed, errLaneLost
-	case !errors.Is(err, errAgain) && !isFenced(err):
+	case ctx.Err() != nil || !errors.Is(err, errAgain) && !isFenced(err):
 		r.leaveLane(ctx) // another one may have more luck
 		failed = true
 	}
@@ -177,9 +177,12 @@ func (r *Relay) claimInTurn(ctx context.Context) (holder string, err error) {
 	return r.claim(ctx)
 }
 
-func (r *Relay) claim(ctx context.Context) (holder string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease)
+// claim is not cut short at once when the relay is to stop: the database may have carried
+// it out, and the lane would be no one's for the time of a lease.
+func (r *Relay) claim(stopping context.Context) (holder string, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stopping), r.cfg.Lease)
 	defer cancel()
+	defer context.AfterFunc(stopping, func() { time.AfterFunc(leaveTimeout, cancel) })()
 	return r.cfg.Lanes.Claim(ctx, r.ownClaim())
 }
 

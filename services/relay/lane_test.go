@@ -118,6 +118,37 @@ func TestTheLaneIsTaken(t *testing.T) {
 	audit(t, source.events, published(t, cfg, topics.EventsRaw))
 }
 
+// lateAnswer is Lanes that carry out a claim at once, and answer a little later.
+type lateAnswer struct {
+	relay.Lanes
+	claimed chan struct{}
+}
+
+func (l lateAnswer) Claim(ctx context.Context, c relay.Claim) (string, error) {
+	holder, err := l.Lanes.Claim(ctx, c)
+	close(l.claimed)
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-time.After(100 * time.Millisecond):
+		return holder, err
+	}
+}
+
+// A relay that is stopped while it claims its lane does not keep it.
+func TestAClaimIsNotCutShort(t *testing.T) {
+	_, cfg := broker(t)
+	shared, claimed := &lanes{}, make(chan struct{})
+	r := start(t, relay.Config{Source: newMemory(), Kafka: cfg, Lanes: lateAnswer{shared, claimed}})
+	<-claimed
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if shared.holder != "" {
+		t.Errorf("%s has stopped, and holds the lane", shared.holder)
+	}
+}
+
 // A relay that knows of no lanes takes over from one that does, which says so and
 // gets its lane back.
 func TestARelayWithoutLanesFencesOneWithThem(t *testing.T) {
