@@ -56,6 +56,9 @@ func FormatFlag(cmd *cobra.Command, format *Format) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// List is a list as documents have it: it is there also where it is empty.
+func List[T any](list []T) []T { return append([]T{}, list...) }
+
 // Document prints data as one JSON or YAML document with its API version and
 // kind: {"apiVersion": …, "kind": …, "data": …}.
 func Document(w io.Writer, format Format, kind string, data any) error {

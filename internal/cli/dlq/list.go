@@ -103,7 +103,7 @@ type document struct {
 func documentOf(l deadletters.Letter) document {
 	d := document{
 		Letter: l.ID, Time: l.Time, Status: l.Status, By: l.By, At: l.At, Reason: l.Reason, Detail: l.Detail, Source: l.Source, Game: l.Game,
-		Topic: l.Topic, PlayerID: l.Player, EventID: l.EventID, Headers: append([]deadletters.Header{}, l.Headers...),
+		Topic: l.Topic, PlayerID: l.Player, EventID: l.EventID, Headers: render.List(l.Headers),
 	}
 	switch {
 	case utf8.Valid(l.Value) && json.Valid(l.Value):

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gamemetrics/gmctl/internal/engine"
+	"github.com/gamemetrics/gmctl/internal/render"
 )
 
 // Document is the data of a document of the kind History.
@@ -51,17 +52,14 @@ func newRun(run engine.Run) Run {
 	r := Run{
 		ID: run.ID, Environment: run.Env, Who: run.Who, Command: run.Command,
 		Verb: run.Verb, Status: run.Status, Started: run.Started.UTC(), ElapsedSeconds: run.Elapsed.Seconds(),
-		Changes: listed(run.Changes), Error: run.Error, Stages: []Stage{},
+		Changes: render.List(run.Changes), Error: run.Error, Stages: []Stage{},
 	}
 	for _, stage := range run.Stages {
 		r.Stages = append(r.Stages, Stage{
 			Name: stage.Stage, Status: stage.Status, Started: stage.Started.UTC(),
-			ElapsedSeconds: stage.Elapsed.Seconds(), Changes: listed(stage.Changes),
+			ElapsedSeconds: stage.Elapsed.Seconds(), Changes: render.List(stage.Changes),
 			Fingerprint: stage.Fingerprint, Error: stage.Error,
 		})
 	}
 	return r
 }
-
-// listed is a list as documents have it: it is there also where it is empty.
-func listed(list []string) []string { return append([]string{}, list...) }

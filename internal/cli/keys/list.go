@@ -64,7 +64,7 @@ func newDocument(k apikey.Key, now time.Time) document {
 		ID: k.ID, Game: k.Game, Name: k.Name, State: k.State(now), Admin: k.Admin, CreatedAt: k.CreatedAt.UTC(),
 		ExpiresAt: instant(k.ExpiresAt), RevokedAt: instant(k.RevokedAt),
 		EventsPerSecond: k.Rate.PerSecond, Burst: k.Rate.Burst, PlayerEventsPerSec: k.PlayerRate.PerSecond, PlayerBurst: k.PlayerRate.Burst,
-		Origins: append([]string{}, k.Origins...), SelfTraffic: k.SelfTraffic, SchemaMode: k.SchemaMode, DeadLetters: k.DeadLetters,
+		Origins: render.List(k.Origins), SelfTraffic: k.SelfTraffic, SchemaMode: k.SchemaMode, DeadLetters: k.DeadLetters,
 	}
 	if !k.LastUsed.IsZero() {
 		day := k.LastUsed.Format(time.DateOnly)

@@ -35,7 +35,7 @@ type Document struct {
 func (o *outcome) document(env string) Document {
 	d := Document{
 		Environment: env, Removed: o.problem == nil,
-		Gone: o.gone(), Kept: append([]string{}, kept(o.before)...), Left: append([]string{}, left(o.after)...),
+		Gone: o.gone(), Kept: render.List(kept(o.before)), Left: render.List(left(o.after)),
 		Problem: render.NewProblemDocument(o.problem),
 	}
 	if o.result != nil {

@@ -39,10 +39,9 @@ type Endpoint struct {
 }
 
 func (o *outcome) document(env string) Document {
-	list := func(names []string) []string { return append([]string{}, names...) }
 	return Document{
 		Environment: env, Run: o.result.Run, Up: o.problem == nil,
-		Changed: list(o.result.Changed), Unchanged: list(o.result.Unchanged), Failed: list(o.result.Failed),
+		Changed: render.List(o.result.Changed), Unchanged: render.List(o.result.Unchanged), Failed: render.List(o.result.Failed),
 		ElapsedSeconds: o.result.Elapsed.Seconds(),
 		Endpoints:      o.endpoints(),
 		Problem:        render.NewProblemDocument(o.problem),
