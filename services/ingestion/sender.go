@@ -59,7 +59,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*sender, error) 
 	case key != nil && key.SelfTraffic:
 		traffic = event.TrafficSelf
 	default:
-		traffic = s.traffic.of(r)
+		traffic = s.traffic.of(from.party.client, r.UserAgent())
 	}
 	from.record.Traffic, from.record.TraceParent = traffic, s.parentOf(r)
 	// What is too much is refused before it is read.

@@ -42,11 +42,11 @@ func newTraffic(self, proxies []netip.Prefix) *traffic {
 }
 
 // of tells by the address and the User-Agent.
-func (t *traffic) of(r *http.Request) event.Traffic {
+func (t *traffic) of(client netip.Addr, agent string) event.Traffic {
 	switch {
-	case len(t.self) > 0 && contains(t.self, t.client(r)):
+	case contains(t.self, client):
 		return event.TrafficSelf
-	case t.isCrawler(r.UserAgent()):
+	case t.isCrawler(agent):
 		return event.TrafficBot
 	}
 	return event.TrafficPlayer
