@@ -150,15 +150,9 @@ func (l *load) send(ctx context.Context, ids []uuid.UUID, events []string) bool 
 	if len(events) > 1 {
 		path, media, body = eventapi.BatchPath, eventapi.NDJSON, strings.Join(events, "\n")
 	}
-	api := l.apis[rand.IntN(len(l.apis))]
-	began := time.Now()
-	pid, _ := api.age()
-	answer, err := l.post(ctx, api, path, media, body)
+	api, answer := l.ask(ctx, path, media, body)
 	switch {
-	case ctx.Err() != nil:
-		return false
-	case err != nil:
-		l.lost(api, pid, began, err)
+	case answer == nil:
 		return false
 	case answer.status/100 != 2:
 		l.judge(api, answer)
@@ -170,6 +164,22 @@ func (l *load) send(ctx context.Context, ids []uuid.UUID, events []string) bool 
 	}
 	l.ledger.ack(ids...)
 	return true
+}
+
+// ask posts to one of the services, and returns its answer, nil where there is none: that
+// is noted, unless ctx has ended.
+func (l *load) ask(ctx context.Context, path, media, body string) (*service, *answer) {
+	api, began := l.apis[rand.IntN(len(l.apis))], time.Now()
+	pid, _ := api.age()
+	got, err := l.post(ctx, api, path, media, body)
+	switch {
+	case ctx.Err() != nil:
+		return api, nil
+	case err != nil:
+		l.lost(api, pid, began, err)
+		return api, nil
+	}
+	return api, got
 }
 
 // answer is what a service said.

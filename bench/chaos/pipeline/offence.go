@@ -42,15 +42,9 @@ func (l *load) offend(ctx context.Context, player string, n int) {
 
 // sendInvalid posts the event, and reports whether it was rejected for good.
 func (l *load) sendInvalid(ctx context.Context, id uuid.UUID, body string) bool {
-	api := l.apis[rand.IntN(len(l.apis))]
-	began := time.Now()
-	pid, _ := api.age()
-	answer, err := l.post(ctx, api, eventapi.EventsPath, eventapi.JSON, body)
+	api, answer := l.ask(ctx, eventapi.EventsPath, eventapi.JSON, body)
 	switch {
-	case ctx.Err() != nil:
-		return false
-	case err != nil:
-		l.lost(api, pid, began, err)
+	case answer == nil:
 		return false
 	case answer.status != http.StatusBadRequest:
 		l.judge(api, answer)

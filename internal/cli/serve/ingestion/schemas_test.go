@@ -13,18 +13,24 @@ import (
 	"github.com/gamemetrics/gmctl/pkg/eventapi"
 )
 
+// schemasOf is the table of schemas of a service that is ready.
+func schemasOf(t *testing.T, dsn string) *postgres.Schemas {
+	t.Helper()
+	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return postgres.NewSchemas(pool)
+}
+
 // A schema is in force soon after it is stored, without a restart, and no longer
 // soon after it is deleted; what it rejects is kept once.
 func TestServeLearnsOfSchemas(t *testing.T) {
 	dsn := pg.Database(t)
 	s := command.Start(t, "--migrate", "--database-url", dsn, "--dead-letters")
 	serve.Eventually(t, "the service is ready", func() bool { return s.Ready(t) })
-	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
-	table := postgres.NewSchemas(pool)
+	table := schemasOf(t, dsn)
 	body := event("p1", `{"level":"seven"}`)
 	status := func() int {
 		status, _ := s.Post(t, eventapi.EventsPath, body)
@@ -55,17 +61,12 @@ func TestServeRejectsManyByALargeSchema(t *testing.T) {
 	dsn := pg.Database(t)
 	s := command.Start(t, "--migrate", "--database-url", dsn, "--dead-letters")
 	serve.Eventually(t, "the service is ready", func() bool { return s.Ready(t) })
-	pool, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
 	items := make([]string, 5000)
 	for i := range items {
 		items[i] = fmt.Sprintf(`"item-of-the-shop-%08d"`, i)
 	}
 	schema := `{"properties":{"item":{"enum":[` + strings.Join(items, ",") + `]}}}`
-	if _, err := postgres.NewSchemas(pool).Put(t.Context(), "login", schemas.Strict, []byte(schema)); err != nil {
+	if _, err := schemasOf(t, dsn).Put(t.Context(), "login", schemas.Strict, []byte(schema)); err != nil {
 		t.Fatal(err)
 	}
 	bodies := make([]string, eventapi.MaxBatch)
