@@ -154,6 +154,7 @@ func (c *Cluster) startControllerManager() error {
 	return c.run("kube-controller-manager",
 		"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig,
 		"--leader-elect=false", "--secure-port", "0", "--use-service-account-credentials",
+		"--pvclaimbinder-sync-period", "1s", // a claim that is seen before its volume waits for it
 		"--service-account-private-key-file", c.file("service-account.key"), "--root-ca-file", c.file("ca.crt"))
 }
 
