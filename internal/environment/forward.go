@@ -3,13 +3,14 @@ package environment
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gamemetrics/gmctl/internal/passage"
 )
 
 // forward listens on a free port of this machine until ctx ends, and leads each
@@ -44,17 +45,7 @@ func lead(ctx context.Context, here net.Conn, dial func(context.Context) (net.Co
 		refuse(here, err)
 		return
 	}
-	defer there.Close()
-	stop := context.AfterFunc(ctx, func() { _ = errors.Join(here.Close(), there.Close()) })
-	defer stop()
-	done := make(chan struct{}, 2)
-	pass := func(to, from net.Conn) {
-		_, _ = io.Copy(to, from) // its end is what matters
-		done <- struct{}{}
-	}
-	go pass(there, here)
-	go pass(here, there)
-	<-done
+	passage.Join(ctx, here, there)
 }
 
 // refuse answers the request that comes with the reason why it cannot be passed on.

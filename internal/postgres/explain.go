@@ -48,6 +48,16 @@ func targetOf(dsn string) target {
 	return target{address: address, user: cfg.User, database: cfg.Database}
 }
 
+// Address is the host:port that a connection string names. Its error is a
+// *problem.Error of kind Usage.
+func Address(dsn string) (string, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	return net.JoinHostPort(cfg.Host, fmt.Sprint(cfg.Port)), nil
+}
+
 func explainState(err error, t target) *problem.Error {
 	server, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {

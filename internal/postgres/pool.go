@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"maps"
+	"net"
 	"strconv"
 	"time"
 
@@ -31,6 +32,8 @@ type Config struct {
 	DSN         string // URL or keyword=value form; PG* variables fill what it leaves out
 	Application string // application_name, which pg_stat_activity shows; empty: gmctl
 	MaxConns    int32  // 0: 8
+	// Dial connects to what the DSN calls its host; nil: the network does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	settings map[string]string // session settings beside the usual ones
 }
@@ -43,10 +46,7 @@ type Pool = pgxpool.Pool
 func NewPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	parsed, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, &problem.Error{
-			What: "the PostgreSQL connection string cannot be read", Cause: err,
-			Next: "write it as postgres://user:password@host:5432/database", Kind: problem.Usage,
-		}
+		return nil, unreadable(err)
 	}
 	parsed.MaxConns = 8
 	if cfg.MaxConns > 0 {
@@ -62,12 +62,23 @@ func NewPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	if parsed.PingTimeout == 0 {
 		parsed.PingTimeout = PingTimeout
 	}
+	if cfg.Dial != nil {
+		parsed.ConnConfig.DialFunc = cfg.Dial
+		parsed.ConnConfig.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	}
 	maps.Copy(parsed.ConnConfig.RuntimeParams, sessionSettings(cfg))
 	pool, err := pgxpool.NewWithConfig(ctx, parsed)
 	if err != nil {
 		return nil, Explain(err, cfg.DSN)
 	}
 	return pool, nil
+}
+
+func unreadable(err error) *problem.Error {
+	return &problem.Error{
+		What: "the PostgreSQL connection string cannot be read", Cause: err,
+		Next: "write it as postgres://user:password@host:5432/database", Kind: problem.Usage,
+	}
 }
 
 // Open returns a pool that has reached the database. Its error is a

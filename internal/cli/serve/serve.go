@@ -8,6 +8,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/ingestion"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/local"
+	"github.com/gamemetrics/gmctl/internal/cli/serve/passage"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/relay"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/schema"
 )
@@ -25,6 +26,7 @@ On your own machine ` + "`gmctl up`" + ` runs them all.`,
 	cmd.AddCommand(
 		ingestion.NewCommand(f),
 		local.NewCommand(),
+		passage.NewCommand(f),
 		relay.NewCommand(f),
 		schema.NewCommand(f),
 	)
