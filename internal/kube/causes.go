@@ -38,6 +38,9 @@ func (k causeKind) lonely() bool { return k == unschedulable || k == unattended 
 // crashesEnough is how often a container is started again before its wait ends.
 const crashesEnough = 5
 
+// nextOfCrash is what to do about a container that ended.
+const nextOfCrash = "read its log: gmctl logs"
+
 // podsOf returns the pods that an object has, in the order of inOrder.
 func (c *Client) podsOf(ctx context.Context, object *unstructured.Unstructured) ([]corev1.Pod, error) {
 	ref := RefOf(object)
@@ -263,7 +266,7 @@ func (c *Client) containerCause(ctx context.Context, pod *corev1.Pod, status cor
 	if line != "" {
 		text += ": " + line
 	}
-	found := cause{crashing, text, "read its log: gmctl logs"}
+	found := cause{crashing, text, nextOfCrash}
 	if status.RestartCount >= crashesEnough {
 		found.kind = dead
 	}

@@ -32,6 +32,8 @@ func standingOf(object *unstructured.Unstructured) standing {
 		return application(object)
 	case ref.is("batch", "Job"):
 		return job(object)
+	case ref.is("", "Pod"):
+		return pod(object)
 	}
 	result, err := status.Compute(object)
 	if err != nil {
@@ -142,6 +144,19 @@ func job(object *unstructured.Unstructured) standing {
 		return standing{onTheWay, "it is suspended"}
 	}
 	return standing{onTheWay, "it has not completed"}
+}
+
+// pod is ready when it says so, and when it is done. kstatus is content with one
+// that has failed, and gives up one that no node has taken for a quarter of a minute.
+func pod(object *unstructured.Unstructured) standing {
+	phase, _, _ := unstructured.NestedString(object.Object, "status", "phase")
+	switch {
+	case phase == "Succeeded", phase == "Running" && conditionOf(object, "Ready").Status == "True":
+		return standing{isReady, ""}
+	case phase == "Failed":
+		return standing{hasFailed, "it has failed"}
+	}
+	return standing{onTheWay, "it is not ready"}
 }
 
 func said(c condition) string {

@@ -30,6 +30,7 @@ func TestStanding(t *testing.T) {
 		pool  = "apiVersion: kafka.strimzi.io/v1\nkind: KafkaNodePool\nmetadata: {name: a, generation: 1}\nspec: {replicas: 3}\n"
 		app   = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\n"
 		job   = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n"
+		pod   = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: '2026-01-01T00:00:00Z'}\n"
 	)
 	for name, test := range map[string]struct {
 		text    string
@@ -49,6 +50,12 @@ func TestStanding(t *testing.T) {
 		"a job that has begun":     {job + "status: {active: 1, startTime: '2026-01-01T00:00:00Z'}", onTheWay, "not completed"},
 		"a job that failed":        {job + "status: {conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded}]}", hasFailed, "BackoffLimitExceeded"},
 		"a job that is done":       {job + "status: {conditions: [{type: Complete, status: 'True'}]}", isReady, ""},
+		"a fresh pod":              {pod, onTheWay, "not ready"},
+		"a pod without a node":     {pod + "status: {phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable}]}", onTheWay, "not ready"},
+		"a pod that starts":        {pod + "status: {phase: Running, conditions: [{type: Ready, status: 'False'}]}", onTheWay, "not ready"},
+		"a pod":                    {pod + "status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}", isReady, ""},
+		"a pod that failed":        {pod + "status: {phase: Failed}", hasFailed, "failed"},
+		"a pod that is done":       {pod + "status: {phase: Succeeded}", isReady, ""},
 		"a deployment": {
 			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, generation: 1}\nspec: {replicas: 1}\n" +
 				"status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1, conditions: [{type: Available, status: 'True'}]}",
