@@ -89,11 +89,11 @@ func (s *site) audit(ctx context.Context, l *load) (audit, error) {
 
 // stored returns the ids of the events in PostgreSQL.
 func (s *site) stored(ctx context.Context, env *environment.Environment) (map[uuid.UUID]bool, error) {
-	url, err := env.DatabaseURL(ctx)
+	database, err := env.Database(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := pgx.Connect(ctx, database.URL)
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,11 @@
 
 // Command rehearsal leads gmctl through the whole life of an environment on AWS,
 // in a pretended account made of real parts (internal/testenv/rehearsal): init,
-// doctor, plan, up, status, a rotation of all passwords, kafka test, load, logs,
-// upgrade, nodes replace, teardown. After each step it looks at the systems
-// themselves, not at what gmctl says of them, and it ends with what it proved, the
-// last line as JSON; the exit code is 1 where anything does not hold. Run it with
-// `make rehearsal`.
+// doctor, plan, up, status, a rotation of all passwords, kafka test, load, work with
+// the database, logs, upgrade, nodes replace, teardown. After each step it looks at
+// the systems themselves, not at what gmctl says of them, and it ends with what it
+// proved, the last line as JSON; the exit code is 1 where anything does not hold. Run
+// it with `make rehearsal`.
 //
 // With -story trouble the environment is configured too small for Kafka, begun all
 // the same, by two at once, and repaired. With -story chaos it is brought up and

@@ -121,6 +121,7 @@ func (r *run) life() []act {
 		{"rotation", r.rotate},
 		{"kafka test", r.typed("kafka test -e dev")},
 		{"events", r.load},
+		{"database", r.fromHere},
 		{"logs", r.logs},
 		{"upgrade", r.upgrade},
 		{"nodes", r.replaceNodes},

@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/gamemetrics/gmctl/internal/apikey"
@@ -41,6 +44,7 @@ type awsPlatform struct {
 	cluster    clusterClient
 	whole      wholeTree
 	renderings renderings
+	passage    *passageTo // nil: the database was not asked for
 }
 
 var _ platform = (*awsPlatform)(nil)
@@ -134,12 +138,45 @@ func (p *awsPlatform) ingestion(ctx context.Context) (found Ingestion, err error
 	return found, err
 }
 
-// databaseURL has no answer: PostgreSQL has no address outside the VPC.
-func (p *awsPlatform) databaseURL(context.Context) (string, error) {
-	return "", &problem.Error{
-		What: "PostgreSQL of " + p.name + " cannot be reached from this machine: it has no address outside its VPC",
-		Next: "run psql in the cluster: gmctl kubeconfig -e " + p.name + ", then kubectl run psql -n " + appsNamespace + " --rm -it --image=postgres:16 -- bash",
+// database is reached through a pod of its own, as the owner. His password comes from
+// Secrets Manager: RDS changes it every week, and the copy in the cluster follows
+// with the next up. The channel binding has the server prove that it knows that
+// password, and that the connection is encrypted to it and no one on the way.
+func (p *awsPlatform) database(ctx context.Context, report engine.Reporter) (Database, error) {
+	outputs, err := p.outputs(ctx)
+	if err != nil {
+		return Database{}, p.notUp(err)
 	}
+	session, err := p.session(ctx)
+	if err != nil {
+		return Database{}, err
+	}
+	login, err := session.Secret(ctx, outputs.Database.MasterSecret)
+	if err != nil {
+		return Database{}, err
+	}
+	client, err := p.kube(ctx)
+	if err != nil {
+		return Database{}, p.notUp(err)
+	}
+	p.passage = &passageTo{client: client}
+	if err := p.passage.open(ctx, report); err != nil {
+		return Database{}, p.notUp(err)
+	}
+	address := url.URL{
+		Scheme: "postgres", User: url.UserPassword(login.Fields["username"], login.Fields["password"]),
+		Host: net.JoinHostPort(outputs.Database.Address, strconv.Itoa(outputs.Database.Port)), Path: "/" + outputs.Database.Name,
+		RawQuery: "sslmode=require&channel_binding=require&connect_timeout=20",
+	}
+	return Database{URL: address.String(), Dial: p.passage.dial}, nil
+}
+
+// close deletes the pod that led to the database, if there was one.
+func (p *awsPlatform) close(ctx context.Context) error {
+	if p.passage == nil {
+		return nil
+	}
+	return p.passage.close(ctx)
 }
 
 // kafka is reached by its brokers' own names through the Kubernetes API.

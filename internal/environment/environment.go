@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ type platform interface {
 	// who is as whom gmctl works; empty: as the user of this machine.
 	who(context.Context) string
 	ingestion(context.Context) (Ingestion, error)
-	databaseURL(context.Context) (string, error)
+	database(context.Context, engine.Reporter) (Database, error)
 	kafka(context.Context) (kafka.Config, error)
 	kubernetes(context.Context) (Cluster, error)
 	logs(context.Context) (Logs, error)
@@ -58,6 +59,8 @@ type platform interface {
 	clear() error
 	// follow stays with what runs on this machine until ctx ends, and stops it.
 	follow(context.Context) error
+	// close lets go of what was opened.
+	close(context.Context) error
 }
 
 // Open returns the environment called name.
@@ -163,10 +166,28 @@ func (e *Environment) Ingestion(ctx context.Context) (Ingestion, error) {
 	return e.platform.ingestion(ctx)
 }
 
-// DatabaseURL is how a program connects to the database; it holds a password.
-func (e *Environment) DatabaseURL(ctx context.Context) (string, error) {
-	return e.platform.databaseURL(ctx)
+// Database is how a program connects to the database.
+type Database struct {
+	URL string // holds a password
+	// Dial connects to what the URL calls its host; nil: the network does. It works
+	// until the environment is closed.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
+
+// Database opens a way to the database, and tells what it waits for. The caller
+// closes the environment.
+func (e *Environment) Database(ctx context.Context, report engine.Reporter) (Database, error) {
+	return e.platform.database(ctx, report)
+}
+
+// Forward listens on this machine until ctx ends, and returns where, as host:port:
+// for programs that can only connect to an address. It needs a Dial.
+func (d Database) Forward(ctx context.Context) (address string, err error) {
+	return forward(ctx, func(ctx context.Context) (net.Conn, error) { return d.Dial(ctx, "", "") })
+}
+
+// Close lets go of what the environment has opened for its caller.
+func (e *Environment) Close(ctx context.Context) error { return e.platform.close(ctx) }
 
 // Kafka is how a program connects to Kafka.
 func (e *Environment) Kafka(ctx context.Context) (kafka.Config, error) { return e.platform.kafka(ctx) }

@@ -180,6 +180,13 @@ func (p *localPlatform) databaseURL(ctx context.Context) (string, error) {
 	return p.connection(ctx, local.Postgres)
 }
 
+func (p *localPlatform) database(ctx context.Context, _ engine.Reporter) (Database, error) {
+	url, err := p.databaseURL(ctx)
+	return Database{URL: url}, err
+}
+
+func (p *localPlatform) close(context.Context) error { return nil }
+
 func (p *localPlatform) ingestion(ctx context.Context) (Ingestion, error) {
 	url, err := p.connection(ctx, local.Ingestion)
 	return Ingestion{URL: url}, err

@@ -7,7 +7,7 @@ import (
 )
 
 // onEnvironment is a command of gmctl that works on an environment.
-var onEnvironment = regexp.MustCompile(`\bgmctl (up|plan|status|teardown|history( show)?|logs|doctor|psql|upgrade|kubeconfig|kafka [a-z]+|events [a-z]+|nodes [a-z]+)\b`)
+var onEnvironment = regexp.MustCompile(`\bgmctl (up|plan|status|teardown|history( show)?|logs|doctor|psql|upgrade|kubeconfig|(kafka|events|nodes|keys|schemas|players) [a-z]+)\b`)
 
 // Addressed returns p with its remedy, or that of its cause, meant for the
 // environment: the commands of gmctl in it name it, where they do not yet. It

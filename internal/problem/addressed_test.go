@@ -16,6 +16,7 @@ func TestAddressed(t *testing.T) {
 		"run: gmctl up --env=dev --yes (it goes on)":                "run: gmctl up --env=dev --yes (it goes on)",
 		"gmctl plan -e dev; or gmctl up --force":                    "gmctl plan -e dev; or gmctl up -e dev --force",
 		"see gmctl logs, gmctl history show 7 and gmctl parts list": "see gmctl logs -e dev, gmctl history show -e dev 7 and gmctl parts list",
+		"see which there are: gmctl schemas list --all":             "see which there are: gmctl schemas list -e dev --all",
 		"gmctl upwards": "gmctl upwards",
 		"":              "",
 	} {

@@ -40,6 +40,12 @@ func All() []Code {
 	}
 }
 
+// Other is that a program which gmctl ran for the user ended with this code: it
+// is gmctl's too.
+type Other int
+
+func (o Other) Error() string { return "exit code " + strconv.Itoa(int(o)) }
+
 // Of returns the exit code for err.
 func Of(err error) int {
 	if err == nil {
@@ -62,6 +68,9 @@ func Of(err error) int {
 		case problem.Cancelled:
 			return Cancelled
 		}
+	}
+	if other, ok := errors.AsType[Other](err); ok {
+		return int(other)
 	}
 	if errors.Is(err, context.Canceled) {
 		return Cancelled

@@ -3,6 +3,8 @@
 package factory
 
 import (
+	"context"
+	"errors"
 	"sync"
 
 	"github.com/gamemetrics/gmctl/internal/buildinfo"
@@ -22,6 +24,7 @@ type Factory struct {
 	LogFormat  string // --log-format: text or json
 
 	config func() (*config.Config, error)
+	opened []*environment.Environment
 }
 
 // New returns a factory over the given streams.
@@ -40,5 +43,18 @@ func (f *Factory) Environment(options environment.Options) (*environment.Environ
 	if err != nil {
 		return nil, err
 	}
-	return environment.Open(cfg, f.EnvName, options)
+	env, err := environment.Open(cfg, f.EnvName, options)
+	if err == nil {
+		f.opened = append(f.opened, env)
+	}
+	return env, err
+}
+
+// Close lets go of what the environments have opened.
+func (f *Factory) Close(ctx context.Context) error {
+	var errs []error
+	for _, env := range f.opened {
+		errs = append(errs, env.Close(ctx))
+	}
+	return errors.Join(errs...)
 }

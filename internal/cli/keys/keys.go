@@ -2,23 +2,18 @@
 package keys
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/apikey"
+	"github.com/gamemetrics/gmctl/internal/cli/database"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
-	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
 	"github.com/gamemetrics/gmctl/internal/config"
-	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/postgres"
-	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
 // Store is where the keys are.
@@ -39,10 +34,6 @@ type options struct {
 	With func(ctx context.Context, work func(Store) error) error
 }
 
-// databaseVariable names the database where neither --database-url nor an
-// environment does: in a pod.
-const databaseVariable = "GMCTL_DATABASE_URL"
-
 // NewCommand returns `gmctl keys`.
 func NewCommand(f *factory.Factory) *cobra.Command {
 	cmd := &cobra.Command{
@@ -52,54 +43,25 @@ func NewCommand(f *factory.Factory) *cobra.Command {
 key's text is printed once, when it is made; the database has only its SHA-256.
 Running services know of a change within seconds.
 
-The database is that of the environment, or the one of --database-url
-($` + databaseVariable + `). Where it is reached from the cluster alone, as on AWS, run
-gmctl in a pod of the ingestion service, which knows the way:
-
-  kubectl exec -n gamemetrics deploy/ingestion -- gmctl keys create mygame`,
+` + database.Help,
 		Example: `  gmctl keys create mygame --name "servers in Frankfurt"
   gmctl keys list
   gmctl keys rotate 3f2a9c1e77b0 --grace 48h
   gmctl keys revoke 3f2a9c1e77b0`,
 		Args: cobra.NoArgs,
 	}
-	var url string
-	cmd.PersistentFlags().StringVar(&url, "database-url", "", "PostgreSQL that has the keys, as a `URL` (default: $"+databaseVariable+", else that of the environment)")
+	open := database.Flags(cmd, f)
 	opts := &options{IO: f.IO, Now: time.Now}
-	opts.With = func(ctx context.Context, work func(Store) error) error { return withStore(ctx, f, url, work) }
+	opts.With = func(ctx context.Context, work func(Store) error) error {
+		pool, err := open(ctx)
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return work(postgres.NewKeys(pool))
+	}
 	cmd.AddCommand(newCreateCommand(opts), newListCommand(opts), newRotateCommand(opts), newRevokeCommand(opts))
 	return cmd
-}
-
-func withStore(ctx context.Context, f *factory.Factory, url string, work func(Store) error) error {
-	url, err := databaseURL(ctx, f, url)
-	if err != nil {
-		return err
-	}
-	pool, err := postgres.Open(ctx, postgres.Config{DSN: url, Application: "gmctl keys", MaxConns: 1})
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	return work(postgres.NewKeys(pool))
-}
-
-func databaseURL(ctx context.Context, f *factory.Factory, url string) (string, error) {
-	if url = cmp.Or(url, os.Getenv(databaseVariable)); url != "" {
-		return postgres.Login{User: os.Getenv("GMCTL_DATABASE_USER"), Password: os.Getenv(service.PasswordVariable)}.In(url), nil
-	}
-	env, err := f.Environment(environment.Options{})
-	if err != nil {
-		return "", err
-	}
-	url, err = env.DatabaseURL(ctx)
-	if p, ok := errors.AsType[*problem.Error](err); ok && env.Provider == config.ProviderAWS {
-		return "", &problem.Error{
-			What: p.What, Cause: p.Cause, Kind: p.Kind,
-			Next: "run it in a pod of the ingestion service: gmctl kubeconfig -e " + env.Name + ", then kubectl exec -n gamemetrics deploy/ingestion -- gmctl keys …",
-		}
-	}
-	return url, err
 }
 
 // duration is a flag's value that knows days: 90d.

@@ -4,6 +4,7 @@ package psql
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/cli/database"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/environment"
 	"github.com/gamemetrics/gmctl/internal/problem"
@@ -18,10 +20,12 @@ import (
 
 // Options are what `gmctl psql` works with.
 type Options struct {
-	DatabaseURL func(context.Context) (string, error)
-	Find        func(program string) (path string, err error)
+	Database func(context.Context) (environment.Database, error)
+	Find     func(program string) (path string, err error)
 	// Become runs the program in place of this process, or returns why it cannot.
 	Become func(ctx context.Context, path string, args, env []string) error
+	// Accompany runs the program to its end beside this process.
+	Accompany func(ctx context.Context, path string, args, env []string) error
 
 	Args []string // for psql
 }
@@ -30,24 +34,20 @@ type Options struct {
 func NewCommand(f *factory.Factory) *cobra.Command { return newCommand(f, run) }
 
 func newCommand(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{Find: exec.LookPath, Become: become}
+	opts := &Options{Find: exec.LookPath, Become: become, Accompany: accompany}
 	return &cobra.Command{
 		Use:   "psql [-- PSQL-ARGS...]",
 		Short: "Open psql on the environment's database",
 		Args:  cobra.ArbitraryArgs,
 		Long: `Open psql, which must be on PATH, on the environment's database, as its user and
-with its password. What stands behind -- goes to psql.`,
+with its password. What stands behind -- goes to psql.
+
+` + database.Way,
 		Example: `  gmctl psql
   gmctl psql -- -c 'SELECT event_type, count(*) FROM events GROUP BY 1'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Args = args
-			opts.DatabaseURL = func(ctx context.Context) (string, error) {
-				env, err := f.Environment(environment.Options{})
-				if err != nil {
-					return "", err
-				}
-				return env.DatabaseURL(ctx)
-			}
+			opts.Database = func(ctx context.Context) (environment.Database, error) { return database.OfEnvironment(ctx, f) }
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -61,15 +61,28 @@ func run(ctx context.Context, opts *Options) error {
 			Next: "install PostgreSQL's client (Debian: apt-get install postgresql-client; macOS: brew install libpq)", Kind: problem.Missing,
 		}
 	}
-	address, err := opts.DatabaseURL(ctx)
+	found, err := opts.Database(ctx)
 	if err != nil {
 		return err
 	}
-	env, err := connection(address)
+	env, err := connection(found.URL)
 	if err != nil {
 		return err
 	}
-	return opts.Become(ctx, path, append([]string{"psql"}, opts.Args...), append(os.Environ(), env...))
+	args := append([]string{"psql"}, opts.Args...)
+	if found.Dial == nil {
+		return opts.Become(ctx, path, args, append(os.Environ(), env...))
+	}
+	address, err := found.Forward(ctx)
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	env = append(env, "PGHOSTADDR="+host, "PGPORT="+port) // PGHOST stays whom the server has to be
+	return opts.Accompany(ctx, path, args, append(os.Environ(), env...))
 }
 
 // connection turns a database's URL into libpq's variables: unlike arguments,
@@ -80,8 +93,12 @@ func connection(address string) ([]string, error) {
 		return nil, &problem.Error{What: "the database's address cannot be read"} // the cause would show the password
 	}
 	password, _ := u.User.Password()
-	return []string{
+	env := []string{
 		"PGHOST=" + u.Hostname(), "PGPORT=" + u.Port(), "PGUSER=" + u.User.Username(),
 		"PGPASSWORD=" + password, "PGDATABASE=" + strings.TrimPrefix(u.Path, "/"), "PGSSLMODE=" + u.Query().Get("sslmode"),
-	}, nil
+	}
+	if binding := u.Query().Get("channel_binding"); binding != "" {
+		env = append(env, "PGCHANNELBINDING="+binding)
+	}
+	return env, nil
 }

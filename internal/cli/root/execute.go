@@ -3,6 +3,7 @@ package root
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/gamemetrics/gmctl/internal/cli/exitcode"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/config"
+	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
@@ -22,6 +24,9 @@ func Execute(ctx context.Context, f *factory.Factory, args []string) int {
 		render.ProblemLine(f.IO, err)
 	} else {
 		render.Problem(f.IO, err)
+	}
+	if closeErr := f.Close(context.WithoutCancel(ctx)); closeErr != nil {
+		fmt.Fprintln(f.IO.Err, f.IO.Paint(iostreams.Yellow, "!"), closeErr)
 	}
 	return exitcode.Of(err)
 }
