@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/apikey"
+	"github.com/gamemetrics/gmctl/internal/cli/duration"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
 	"github.com/gamemetrics/gmctl/internal/schemas"
@@ -19,7 +20,7 @@ type createOptions struct {
 	*options
 	Game       string
 	Name       string
-	Expires    duration
+	Expires    time.Duration
 	Settings   apikey.Settings
 	SchemaMode string
 	Output     render.Format
@@ -45,7 +46,7 @@ GAME those of all games.`,
 	}
 	flags, s := cmd.Flags(), &opts.Settings
 	flags.StringVar(&opts.Name, "name", "", "`words` on what it is for")
-	flags.Var(&opts.Expires, "expires", "how long it is valid, such as 90d (default: until it is revoked)")
+	duration.Var(flags, &opts.Expires, "expires", 0, "how long it is valid, such as 90d (default: until it is revoked)")
 	flags.BoolVar(&s.Admin, "admin", false, "it may read what is stored")
 	flags.Float64Var(&s.Rate.PerSecond, "rate", 0, "`events` a second that it may bring (default: what the service says)")
 	flags.IntVar(&s.Rate.Burst, "burst", 0, "`events` that it may bring at once (default: those of one second)")
@@ -93,7 +94,7 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 		ID: secret.Hash().ID(), Hash: secret.Hash(), Game: opts.Game, Name: opts.Name, CreatedAt: now, Settings: opts.Settings,
 	}
 	if opts.Expires > 0 {
-		key.ExpiresAt = now.Add(time.Duration(opts.Expires))
+		key.ExpiresAt = now.Add(opts.Expires)
 	}
 	if err := opts.With(ctx, func(store Store) error { return store.Create(ctx, key) }); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gamemetrics/gmctl/internal/apikey"
+	"github.com/gamemetrics/gmctl/internal/cli/duration"
 	"github.com/gamemetrics/gmctl/internal/problem"
 	"github.com/gamemetrics/gmctl/internal/render"
 )
@@ -48,12 +49,12 @@ func idOf(given string) string {
 type rotateOptions struct {
 	*options
 	ID     string
-	Grace  duration
+	Grace  time.Duration
 	Output render.Format
 }
 
 func newRotateCommand(shared *options) *cobra.Command {
-	opts := &rotateOptions{options: shared, Grace: duration(24 * time.Hour)}
+	opts := &rotateOptions{options: shared}
 	cmd := &cobra.Command{
 		Use:   "rotate ID",
 		Short: "Put a new API key in the place of one, which stays valid for a while",
@@ -67,7 +68,7 @@ valid for the time of --grace, so that what uses it can be changed meanwhile.`,
 			return runRotate(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().Var(&opts.Grace, "grace", "how long the old key stays valid")
+	duration.Var(cmd.Flags(), &opts.Grace, "grace", 24*time.Hour, "how long the old key stays valid")
 	render.FormatFlag(cmd, &opts.Output)
 	return cmd
 }
@@ -76,7 +77,7 @@ func runRotate(ctx context.Context, opts *rotateOptions) error {
 	secret := apikey.New()
 	var before, after apikey.Key
 	err := opts.With(ctx, func(store Store) (err error) {
-		before, after, err = store.Rotate(ctx, idOf(opts.ID), secret.Hash(), opts.Now(), time.Duration(opts.Grace))
+		before, after, err = store.Rotate(ctx, idOf(opts.ID), secret.Hash(), opts.Now(), opts.Grace)
 		return err
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package keys
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,6 @@ import (
 	"github.com/gamemetrics/gmctl/internal/apikey"
 	"github.com/gamemetrics/gmctl/internal/cli/database"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
-	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
 	"github.com/gamemetrics/gmctl/internal/postgres"
 )
@@ -62,27 +60,4 @@ Running services know of a change within seconds.
 	}
 	cmd.AddCommand(newCreateCommand(opts), newListCommand(opts), newRotateCommand(opts), newRevokeCommand(opts))
 	return cmd
-}
-
-// duration is a flag's value that knows days: 90d.
-type duration time.Duration
-
-func (d *duration) String() string {
-	if *d == 0 {
-		return ""
-	}
-	return config.FormatDuration(time.Duration(*d))
-}
-
-// Type names the value in help texts.
-func (d *duration) Type() string { return "duration" }
-
-// Set reads the value.
-func (d *duration) Set(text string) error {
-	parsed, err := config.ParseDuration(text)
-	if err == nil && parsed < 0 {
-		err = fmt.Errorf("it must not be negative")
-	}
-	*d = duration(parsed)
-	return err
 }

@@ -3,9 +3,9 @@ package logs
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/gamemetrics/gmctl/internal/config"
 	"github.com/gamemetrics/gmctl/internal/problem"
 )
 
@@ -29,13 +29,8 @@ func parseSince(value string, now time.Time) (time.Time, error) {
 	if value == "" {
 		return time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(value); err == nil {
+	if ago, err := config.ParseDuration(value); err == nil {
 		return now.Add(-ago.Abs()), nil
-	}
-	if days, found := strings.CutSuffix(value, "d"); found {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
-			return now.AddDate(0, 0, -n), nil
-		}
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly} {
 		if at, err := time.ParseInLocation(layout, value, now.Location()); err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/cli/duration"
 	"github.com/gamemetrics/gmctl/internal/cli/events/service"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
@@ -75,7 +76,7 @@ of sending, --dry-run to standard output: what gmctl events import reads.`,
 		Example: `  gmctl events simulate --rate 50
   gmctl events simulate --rate 5000 --duration 60s --seed 7 -o json
   gmctl events simulate --rate 0 --batch 100 --count 1000000
-  gmctl events simulate --history 168h --players 200 --out week.ndjson
+  gmctl events simulate --history 7d --players 200 --out week.ndjson
   gmctl events simulate --dry-run --count 5`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -92,7 +93,7 @@ of sending, --dry-run to standard output: what gmctl events import reads.`,
 	flags.Int64Var(&opts.Count, "count", 0, "end after so many `events`")
 	flags.DurationVar(&opts.Duration, "duration", 0, "end after this `time`, warmup included")
 	flags.DurationVar(&opts.Warmup, "warmup", 0, "do not measure the first `time`; its events are sent like any")
-	flags.DurationVar(&opts.History, "history", 0, "events of the past `time`, stamped as they would have happened")
+	duration.Var(flags, &opts.History, "history", 0, "events of the past `time`, stamped as they would have happened")
 	flags.IntVar(&opts.Connections, "connections", 0, "`requests` on their way at a time (default 64, or 8 with --batch)")
 	flags.IntVar(&opts.Batch, "batch", 1, "`events` of a request, up to 1000; 1 sends each on its own")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "write the events to standard output instead of sending them")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/cli/duration"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/kafka/connection"
 	"github.com/gamemetrics/gmctl/internal/iostreams"
@@ -64,7 +65,7 @@ With names, create those topics; one that exists is an error.`,
 	flags := cmd.Flags()
 	flags.Int32Var(&opts.Partitions, "partitions", -1, "`number` of partitions of the topics named (default: the cluster's)")
 	flags.Int16Var(&opts.Replication, "replication", kafka.BrokerDefaultReplication, "`number` of replicas of each partition (default: the cluster's)")
-	flags.DurationVar(&opts.Retention, "retention", 0, "how long records of the topics named are kept, a `duration` such as 24h (default: the cluster's)")
+	duration.Var(flags, &opts.Retention, "retention", 0, "how long records of the topics named are kept, a `duration` such as 7d (default: the cluster's)")
 	flags.BoolVar(&opts.Compacted, "compacted", false, "keep the newest record of each key instead of the newest records")
 	flags.StringArrayVar(&opts.Settings, "config", nil, "further setting of the topics named, `name=value`; repeatable")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "say what would be created, and create nothing")

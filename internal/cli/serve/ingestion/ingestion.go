@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gamemetrics/gmctl/internal/cli/duration"
 	"github.com/gamemetrics/gmctl/internal/cli/factory"
 	"github.com/gamemetrics/gmctl/internal/cli/flagenv"
 	"github.com/gamemetrics/gmctl/internal/cli/serve/service"
@@ -92,8 +93,8 @@ when the requests in flight are answered. Logs go to stderr.`,
 	flags.StringVar(&opts.TLSKey, "tls-key", "", "`file` of its key, in PEM")
 	flags.BoolVar(&opts.Migrate, "migrate", false, "make or upgrade the database schema first; safe with several replicas")
 	opts.defineSenders(flags)
-	flags.DurationVar(&opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
-	flags.DurationVar(&opts.MaxAhead, "max-ahead", rules.MaxAhead, "how far ahead of now the timestamp of an event may lie")
+	duration.Var(flags, &opts.MaxAge, "max-age", rules.MaxAge, "how far back the timestamp of an event may lie")
+	duration.Var(flags, &opts.MaxAhead, "max-ahead", rules.MaxAhead, "how far ahead of now the timestamp of an event may lie")
 	flags.IntVar(&opts.MaxMetadata, "max-metadata", rules.MaxMetadata, "`bytes` of an event's metadata")
 	flags.Int64Var(&opts.MaxBody, "max-body", eventapi.MaxBody, "`bytes` of the body of one event")
 	flags.Int64Var(&opts.MaxBatchBody, "max-batch-body", eventapi.MaxBatchBody, "`bytes` of the body of a batch")
