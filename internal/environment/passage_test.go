@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/gamemetrics/gmctl/internal/engine"
 	"github.com/gamemetrics/gmctl/internal/kube"
 	"github.com/gamemetrics/gmctl/internal/oci"
 	"github.com/gamemetrics/gmctl/internal/postgres"
@@ -61,14 +60,14 @@ func TestPassage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (&passageTo{client: client}).open(t.Context(), unheard{}); !errors.Is(err, kube.ErrNotThere) {
+	if err := (&passageTo{client: client}).open(t.Context(), silent{}); !errors.Is(err, kube.ErrNotThere) {
 		t.Errorf("there is no platform yet: %v", err)
 	}
 	image := ownImage(t)
 	populate(t, admin, image)
 
 	way := &passageTo{client: client}
-	if err := way.open(t.Context(), unheard{}); err != nil {
+	if err := way.open(t.Context(), silent{}); err != nil {
 		t.Fatal(err, problem.From(err).Next)
 	}
 	dsn := strings.Replace(server.DSN(), address, "db.test:5432", 1)
@@ -86,7 +85,7 @@ func TestPassage(t *testing.T) {
 	// The database cannot be reached from the pod.
 	configure(t, admin, "postgres://elsewhere.test:5432/gamemetrics")
 	way = &passageTo{client: client}
-	if err := way.open(t.Context(), unheard{}); err == nil || !strings.Contains(err.Error(), "the cluster does not reach PostgreSQL") {
+	if err := way.open(t.Context(), silent{}); err == nil || !strings.Contains(err.Error(), "the cluster does not reach PostgreSQL") {
 		t.Errorf("%v", err)
 	}
 	closed(t, admin, way)
@@ -94,7 +93,7 @@ func TestPassage(t *testing.T) {
 	// The pod does not stay, as that of an older gmctl's image.
 	configure(t, admin, "no address")
 	way = &passageTo{client: client}
-	if err := way.open(t.Context(), unheard{}); err == nil || !strings.Contains(err.Error(), "ended with exit code 2") || !strings.Contains(problem.From(err).Next, "gmctl up") {
+	if err := way.open(t.Context(), silent{}); err == nil || !strings.Contains(err.Error(), "ended with exit code 2") || !strings.Contains(problem.From(err).Next, "gmctl up") {
 		t.Errorf("%v", err)
 	}
 	closed(t, admin, way)
@@ -110,16 +109,11 @@ func TestPassage(t *testing.T) {
 		t.Fatal(err)
 	}
 	way = &passageTo{client: client}
-	if err := way.open(t.Context(), unheard{}); err == nil || !strings.Contains(err.Error(), "cannot be pulled") || problem.From(err).Next == "" {
+	if err := way.open(t.Context(), silent{}); err == nil || !strings.Contains(err.Error(), "cannot be pulled") || problem.From(err).Next == "" {
 		t.Errorf("%v", err)
 	}
 	closed(t, admin, way)
 }
-
-// unheard is told of waits.
-type unheard struct{}
-
-func (unheard) Report(engine.Update) {}
 
 // ownImage pushes the image of this gmctl.
 func ownImage(t *testing.T) string {
